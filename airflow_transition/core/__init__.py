@@ -1,0 +1,1 @@
+"""The domain: no Airflow, no network, no clock of its own."""

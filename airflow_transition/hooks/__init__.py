@@ -1,0 +1,1 @@
+"""Each hook speaks to one outside system."""

@@ -1,0 +1,1 @@
+"""Operators connect what core decides to what hooks do."""

@@ -1,0 +1,1 @@
+"""Wires links and views into Airflow; nothing else."""

@@ -1,0 +1,1 @@
+"""Transfers move data from one system to another."""

@@ -1,0 +1,1 @@
+"""Triggers wait in the triggerer, so that no worker slot is held."""

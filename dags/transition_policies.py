@@ -1,0 +1,1 @@
+"""DAGs of every valid policy file."""

@@ -1,0 +1,1 @@
+"""Two real clusters on one machine; not part of the installed packages."""

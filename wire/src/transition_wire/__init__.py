@@ -1,0 +1,1 @@
+"""What the node agent and Airflow say to each other."""
