@@ -4,7 +4,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 UV := .venv/bin/uv pip install --quiet --compile-bytecode --no-build-isolation --no-deps
 
-.PHONY: demo demo-once test lint unit core integration system bench lock clean
+.DEFAULT_GOAL := help
+PYTEST := .venv/bin/python -m pytest
+
+.PHONY: help demo demo-once test lint core unit integration system bench machine lock clean
 
 .venv/.ready: requirements.lock requirements-uv.lock pyproject.toml wire/pyproject.toml agent/pyproject.toml
 	@echo "== installing the locked environment into .venv"
@@ -23,17 +26,47 @@ UV := .venv/bin/uv pip install --quiet --compile-bytecode --no-build-isolation -
 	@$(UV) --python .venv-core/bin/python -e wire -e agent
 	@touch $@
 
-lock: ## resolve anew; the lock names no server
-	uv lock --quiet --upgrade
-	uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header -o requirements.lock
-	uv export --quiet --only-group core --no-emit-workspace --no-header -o requirements-core.lock
+lock: .venv/.ready ## resolve anew; the lock names no server
+	.venv/bin/uv lock --quiet --upgrade
+	.venv/bin/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header -o requirements.lock
+	.venv/bin/uv export --quiet --only-group core --no-emit-workspace --no-header -o requirements-core.lock
 	grep -A 40 '^uv==' requirements.lock | awk 'NR==1 || /^ +--hash/ {print; next} {exit}' | sed '$$s/ \\$$//' > requirements-uv.lock
 
-lint: .venv/.ready
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+demo: machine ## move a running process between two clusters; stays up until Ctrl-C
+	@.venv/bin/python -m lab demo
+
+demo-once: machine ## the same, ends by itself with the right exit status
+	@.venv/bin/python -m lab demo --once
+
+machine: .venv/.ready ## packages and CRIU that the lab needs; says what is missing before changing anything
+	@.venv/bin/python -m lab machine
+
+test: ## all checks and tests, in this order
+test: lint core unit integration system
+
+lint: .venv/.ready ## formatter, ruff, mypy --strict, import-linter
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+core: .venv-core/.ready ## core, wire and agent where Airflow is not installed
+	PYTHONPATH=. .venv-core/bin/python -m pytest tests/unit/core wire/tests agent/tests
+
+unit: .venv/.ready ## everything that needs no server
+	$(PYTEST) tests/unit --ignore=tests/unit/core
+
+integration: machine ## real Git, registry, S3 and the lab's clusters
+	$(PYTEST) tests/integration
+
+system: machine ## the product in a running Airflow, end to end with CRIU
+	$(PYTEST) tests/system
+
+bench: machine ## make bench NAME=<name>; names in docs/reference/benchmarks.md
+	@.venv/bin/python -m benchmarks $(NAME)
 
 clean:
 	rm -rf .venv .venv-core .lab
