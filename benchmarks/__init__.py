@@ -1,0 +1,1 @@
+"""Measurements with a bar: `make bench NAME=<name>`."""
