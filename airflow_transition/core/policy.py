@@ -1,0 +1,281 @@
+"""A policy document: which packages of a source cluster are protected, how, and where they may go.
+
+The field names are those of the cluster migration guide. What is ours in addition is optional:
+`spec.timeZone`, `packageSelectors[].namespace`, `packageSelectors[].quiesce`, and `repo` of a
+target cluster. Rules that span several fields are in `policy_rules`.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+from croniter.croniter import CroniterError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from transition_wire.model import DnsLabel, DnsSubdomain, WireModel
+
+from airflow_transition.core.policy_rules import broken_rules, checkpoint_dag_id, migrate_dag_id
+
+API_VERSION = "transition.dcnlab.ssu.ac.kr/v1"
+KIND = "ClusterPolicy"
+
+PackageType = Literal["Stateful", "Stateless"]
+BackupType = Literal["Schedule", "Manual"]
+SelectMode = Literal["Specific", "All"]
+RepoType = Literal["git"]
+
+_CRON_FIELDS = 5
+_ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_CRON_NAMES = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly"})
+
+
+def _cron(expression: str) -> str:
+    """As a CronJob of Kubernetes takes it: five fields or a name; seconds would be misread."""
+    if expression in _CRON_NAMES:
+        return expression
+    found = len(expression.split())
+    if found != _CRON_FIELDS:
+        raise ValueError(
+            f"{found} fields where a cron has 5 (minute hour day month weekday), "
+            f"or one of {', '.join(sorted(_CRON_NAMES))}"
+        )
+    if any(field[0] in "rRhH" for field in expression.split()):
+        raise ValueError("random and hashed values would give each parse another schedule")
+    try:
+        croniter(expression, _ANY_DAY).get_next()
+    except (CroniterError, ValueError) as error:
+        raise ValueError(f"never matches or is not a cron: {error}") from None
+    return expression
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            "unknown time zone; use a name of the IANA database such as Asia/Seoul"
+        ) from None
+    return name
+
+
+def _repository_url(url: str) -> str:
+    """Never repeats the URL: what is wrong with it may be the password in it."""
+    if _is_scp_like(url):
+        return url
+    try:
+        parts = urlsplit(url)
+        host, user, password = parts.hostname, parts.username, parts.password
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not a URL; write https://host/owner/repository.git") from None
+    if password is not None or (user is not None and parts.scheme != "ssh"):
+        raise ValueError(
+            "holds credentials, which every reader of this file sees: remove them from the URL, "
+            "renew them, and put the new ones into the Airflow connection <cluster>-git"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError("has a query or fragment, which may hold a token; end it after the path")
+    if parts.scheme not in {"http", "https", "ssh"} or not host:
+        raise ValueError("is no http, https or ssh URL with a host")
+    return url
+
+
+def _is_scp_like(url: str) -> bool:
+    """`git@host:owner/repository.git`: a user name and no password."""
+    account, colon, path = url.partition(":")
+    user, at, host = account.partition("@")
+    return bool(colon and at and user and host and path) and not path.startswith("//")
+
+
+def _package_path(path: str) -> str:
+    """A folder inside the repository, without a slash at its end."""
+    pure = PurePosixPath(path)
+    if not path.strip() or not path.isprintable() or "\\" in path:
+        raise ValueError("is not a folder name")
+    if pure.is_absolute() or ".." in pure.parts or ".git" in pure.parts:
+        raise ValueError("must stay inside the repository: no leading slash, no '..', no '.git'")
+    return str(pure)
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
+PackagePath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_package_path)]
+TimeoutSeconds = Annotated[StrictInt, Field(ge=1, le=3600)]
+
+
+class PolicyModel(WireModel):
+    """Attributes in snake_case, the document in camelCase; no value is repeated in an error."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+
+class ExecHook(PolicyModel):
+    """A command run in a container of the pod."""
+
+    container: DnsLabel
+    command: tuple[str, ...] = Field(min_length=1)
+    timeout_seconds: TimeoutSeconds = 30
+
+    @property
+    def timeout(self) -> timedelta:
+        return timedelta(seconds=self.timeout_seconds)
+
+
+class HttpHook(PolicyModel):
+    """A request to the pod's own address."""
+
+    port: StrictInt = Field(ge=1, le=65535)
+    path: Annotated[str, StringConstraints(pattern=r"^/\S*$")]
+    method: Literal["GET", "POST", "PUT"] = "POST"
+    timeout_seconds: TimeoutSeconds = 30
+
+    @property
+    def timeout(self) -> timedelta:
+        return timedelta(seconds=self.timeout_seconds)
+
+
+class QuiesceHook(PolicyModel):
+    """Exactly one of a command or a request."""
+
+    exec: ExecHook | None = None
+    http: HttpHook | None = None
+
+
+class Quiesce(PolicyModel):
+    """How the package itself stops taking work before a checkpoint, and takes it again after.
+
+    A restored process is still closed, so `open` is needed as much as `close`.
+    """
+
+    close: QuiesceHook
+    open: QuiesceHook
+
+
+class BackupEntry(PolicyModel):
+    """One way in which restore points of a package are made."""
+
+    name: DnsLabel
+    backup_type: BackupType
+    schedule_period: Cron | None = None
+
+
+class PackageSelector(PolicyModel):
+    """One package of the source cluster's repository."""
+
+    name: DnsLabel
+    package_path: PackagePath
+    package_type: PackageType
+    live_state_package: StrictBool = False
+    """Moves with the memory of its processes (CRIU)."""
+    namespace: DnsLabel | None = None
+    """Where its workload is; None: wherever its annotations are found."""
+    quiesce: Quiesce | None = None
+    backup_information: tuple[BackupEntry, ...] = ()
+
+
+class ClusterSelector(PolicyModel):
+    """The source cluster and the repository that deploys to it."""
+
+    name: DnsSubdomain
+    repo: RepositoryUrl
+    repo_type: RepoType
+    provider: str | None = None
+
+
+class TargetCluster(PolicyModel):
+    """A cluster that packages may go to, or must not."""
+
+    name: DnsSubdomain
+    repo_type: RepoType
+    repo: RepositoryUrl | None = None
+    """None: the one of the Airflow connection `<cluster>-git`."""
+    weight: StrictInt = Field(default=0, ge=0)
+    """The higher, the more preferred."""
+
+
+class TargetClusterPolicy(PolicyModel):
+    prefer_clusters: tuple[TargetCluster, ...] = ()
+    avoid_clusters: tuple[TargetCluster, ...] = ()
+
+
+class PolicySpec(PolicyModel):
+    cluster_selector: ClusterSelector
+    select_mode: SelectMode
+    time_zone: TimeZone = "UTC"
+    """In which every `schedulePeriod` of the policy is read."""
+    package_selectors: tuple[PackageSelector, ...] = ()
+    target_cluster_policy: TargetClusterPolicy = TargetClusterPolicy()
+
+
+class Metadata(PolicyModel):
+    name: DnsSubdomain
+    namespace: DnsLabel | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class ClusterPolicy(PolicyModel):
+    """One policy document, valid as a whole."""
+
+    api_version: Literal["transition.dcnlab.ssu.ac.kr/v1"]
+    kind: Literal["ClusterPolicy"]
+    metadata: Metadata
+    spec: PolicySpec
+
+    @model_validator(mode="after")
+    def _keeps_the_rules(self) -> Self:
+        broken = [
+            InitErrorDetails(
+                type=PydanticCustomError("policy_rule", "{rule}", {"rule": rule.message}),
+                loc=rule.location,
+                input=None,
+            )
+            for rule in broken_rules(self.model_dump(by_alias=True, exclude_none=True))
+        ]
+        if broken:
+            raise ValidationError.from_exception_data(KIND, broken, hide_input=True)
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def source(self) -> ClusterSelector:
+        return self.spec.cluster_selector
+
+    @property
+    def migrate_dag_id(self) -> str:
+        return migrate_dag_id(policy=self.name)
+
+    def checkpoint_dag_id(self, *, package: str, backup: str) -> str:
+        return checkpoint_dag_id(policy=self.name, package=package, backup=backup)
+
+    def package(self, name: str) -> PackageSelector:
+        """The package called `name`; KeyError names those that there are."""
+        for package in self.spec.package_selectors:
+            if package.name == name:
+                return package
+        known = ", ".join(package.name for package in self.spec.package_selectors)
+        raise KeyError(f"policy {self.name} has no package {name}; it has {known or 'none'}")
+
+    @classmethod
+    def of_document(cls, document: dict[str, Any]) -> "ClusterPolicy":
+        """From a document as written: camelCase only, so that each field has one spelling."""
+        return cls.model_validate(document, by_alias=True, by_name=False)
