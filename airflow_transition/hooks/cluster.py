@@ -23,8 +23,8 @@ Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is 
          server-side apply (body is JSON): creates (201) or replaces (200) `transition-door-<name>`;
          podSelector {matchLabels}, policyTypes [Ingress] or [Ingress, Egress], no rules: deny all
   DELETE /apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies/{name}       404 is fine
-  POST   /api/v1/namespaces                                             409 is fine; only when a door
-         is closed in a namespace that the target does not have yet
+  POST   /api/v1/namespaces                                             409 is fine; for a door that
+         is closed in a namespace which the target does not have yet
   POST   /api/v1/nodes/{node}/proxy/checkpoint/{ns}/{pod}/{container}?timeout=   (hooks/kubelet.py)
 
 Only where a policy has a quiesce hook:
