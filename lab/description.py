@@ -36,6 +36,8 @@ class LabSettings(BaseSettings):
     subnet: IPv4Network = IPv4Network("10.87.0.0/24")
     state: Path = _DEFAULT_STATE
     """Folder of everything the lab writes; `down` removes it."""
+    cache: Path = Path("/var/cache/airflow-transition-lab")
+    """What is downloaded once: CRIU and the base image; `down` leaves it."""
 
     @field_validator("subnet")
     @classmethod
@@ -44,10 +46,10 @@ class LabSettings(BaseSettings):
             raise ValueError(f"{subnet} is too small for the lab; use a /24")
         return subnet
 
-    @field_validator("state")
+    @field_validator("state", "cache")
     @classmethod
-    def _is_absolute(cls, state: Path) -> Path:
-        return state.absolute()
+    def _is_absolute(cls, folder: Path) -> Path:
+        return folder.absolute()
 
     @property
     def host_address(self) -> str:
@@ -66,6 +68,12 @@ class LabSettings(BaseSettings):
 
     def node_netns(self, cluster: str) -> str:
         return f"{self.name}-n{CLUSTERS.index(cluster) + 1}"
+
+    def cluster_folder(self, cluster: str) -> Path:
+        return self.state / "clusters" / cluster
+
+    def mount_namespace(self, cluster: str) -> Path:
+        return self.cluster_folder(cluster) / "mount.ns"
 
     @property
     def description_file(self) -> Path:
@@ -189,14 +197,13 @@ def write_private(file: Path, *, content: str) -> None:
 
 def _cluster(name: str, *, settings: LabSettings) -> ClusterAccess:
     address = settings.node_address(name)
-    folder = settings.state / "clusters" / name
     return ClusterAccess(
         node=f"{name}-node1",
         node_address=address,
         api_url=f"https://{address}:{API_PORT}",
         token=secrets.token_hex(20),
-        kubeconfig=folder / "kubeconfig",
+        kubeconfig=settings.cluster_folder(name) / "kubeconfig",
         netns=settings.node_netns(name),
-        mount_namespace=folder / "mount.ns",
+        mount_namespace=settings.mount_namespace(name),
         app_url=f"http://{address}:{APP_NODE_PORT}",
     )

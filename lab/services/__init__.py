@@ -1,1 +1,0 @@
-"""The real servers of the lab: S3, OCI registry and Git, each a background process."""

@@ -1,0 +1,1 @@
+"""The sample application and its manifests."""
