@@ -46,7 +46,10 @@ def created_of(filename: str) -> datetime | None:
     found = _TIMESTAMP.search(filename)
     if not filename.startswith("checkpoint-") or found is None:
         return None
-    return datetime.fromisoformat(found["created"])
+    try:
+        return datetime.fromisoformat(found["created"])
+    except ValueError:  # the 13th month: looks like an archive's name and is none
+        return None
 
 
 def workload_of(pod: str) -> str:

@@ -3,10 +3,11 @@
 It is written last, so its presence means that the archive is complete and checked.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
+from transition_wire.archive_name import ArchiveName
 from transition_wire.model import Digest, DnsLabel, DnsSubdomain, WireModel
 from transition_wire.node_facts import NodeFacts
 
@@ -28,7 +29,11 @@ class ArchiveMember(WireModel):
 
 
 class CheckpointRecord(WireModel):
-    """What is known of one uploaded checkpoint archive."""
+    """What is known of one uploaded checkpoint archive.
+
+    A record that contradicts itself (names another file, or members outside of the archive) is
+    refused on both sides.
+    """
 
     version: Literal[1] = 1
     cluster: DnsSubdomain
@@ -49,3 +54,21 @@ class CheckpointRecord(WireModel):
     """`config.dump` and `spec.dump`."""
     agent_version: str
     node: NodeFacts
+
+    @model_validator(mode="after")
+    def _names_one_archive(self) -> Self:
+        name = ArchiveName(
+            pod=self.pod, namespace=self.namespace, container=self.container, created=self.created
+        )
+        if not name.matches(self.filename):
+            raise ValueError(f"filename {self.filename} is not of {name.stem} at {self.created}")
+        if not self.key.endswith(f"/{self.filename}"):
+            raise ValueError(f"key {self.key} does not end in the archive's name {self.filename}")
+        return self
+
+    @model_validator(mode="after")
+    def _members_lie_inside(self) -> Self:
+        for name, member in self.members.items():
+            if member.offset_bytes + member.size_bytes > self.size_bytes:
+                raise ValueError(f"member {name} ends after the archive's {self.size_bytes} bytes")
+        return self
