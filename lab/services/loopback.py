@@ -73,7 +73,7 @@ class Loopback:
         self._state = Path(tempfile.mkdtemp(prefix="transition-services-"))
         self._numbers = itertools.count(1)
         self._authority = Authority(self._state).open()
-        self._certificate = self._authority.issue("loopback", addresses=[_ADDRESS, "localhost"])
+        self.certificate = self._authority.issue("loopback", addresses=[_ADDRESS, "localhost"])
         self._sweeper = subprocess.Popen(
             [sys.executable, "-m", sweep.__name__, self._state],
             stdin=subprocess.PIPE,
@@ -155,5 +155,5 @@ class Loopback:
             address=_ADDRESS,
             port=port,
             state=self._state / str(next(self._numbers)),
-            certificate=self._certificate,
+            certificate=self.certificate,
         )
