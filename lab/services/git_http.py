@@ -83,6 +83,7 @@ class GitHttpServer(ThreadingHTTPServer):
 
 class GitHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each small answer waits 40 ms
     server: GitHttpServer
 
     def do_GET(self) -> None:

@@ -13,7 +13,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from lab.git_client import GitClient
-from lab.gitops import GitOpsLoop, GitOpsSettings, Reconciler
+from lab.gitops import GitOpsLoop
+from lab.reconciler import GitOpsSettings, Reconciler
 from lab.services.loopback import GitEndpoint, Loopback
 
 TOKEN = "cluster-token"
@@ -180,7 +181,7 @@ def test_a_failure_is_tried_again_and_forgets_nothing(
     repository.commit(remove=("video/b.yaml",))
     api.fails = True
     assert not reconciler.poll()
-    status = (settings.folder / "status.json").read_text()
+    status = (settings.status_file).read_text()
     assert "etcd is away" in status
     assert TOKEN not in status
     assert settings.password not in status
