@@ -1,0 +1,219 @@
+"""The checkpoint store: archives, their records, restore points and node facts in one S3 bucket."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.sdk import BaseHook
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+from transition_wire.archive_name import archive_key, record_key
+from transition_wire.checkpoint_record import CheckpointRecord
+from transition_wire.model import WireModel
+from transition_wire.node_facts import NodeFacts
+
+from airflow_transition.core.restore_points import (
+    RestorePoint,
+    restore_point_key,
+    restore_points_folder,
+)
+from airflow_transition.hooks.archive_reader import ArchiveReader
+from airflow_transition.hooks.store_errors import (
+    ObjectMissingError,
+    ObjectUnreadableError,
+    RestorePointConflictError,
+    store_errors,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_DOCUMENT_BYTES_MAX = 4 << 20
+_TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+
+_Document = TypeVar("_Document", bound=WireModel)
+
+
+class CheckpointStoreHook(BaseHook):
+    """Speaks to the bucket in which agents leave archives and DAGs keep restore points."""
+
+    def __init__(
+        self,
+        aws_conn_id: str = "transition_s3",
+        *,
+        bucket: str = "checkpoints",
+        prefix: str = "",
+    ) -> None:
+        super().__init__()
+        self.aws_conn_id = aws_conn_id
+        self.bucket = bucket
+        self.prefix = prefix
+
+    @cached_property
+    def client(self) -> "S3Client":
+        """The S3 client of the aws connection."""
+        with store_errors(f"connection {self.aws_conn_id}"):
+            client: S3Client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+            return client
+
+    def record_key(self, *, cluster: str, namespace: str, pod: str, filename: str) -> str:
+        """Give the key under which the agent will leave the record of this archive."""
+        key = archive_key(
+            prefix=self.prefix, cluster=cluster, namespace=namespace, pod=pod, filename=filename
+        )
+        return record_key(key)
+
+    def find_record(self, key: str) -> CheckpointRecord | None:
+        """Read the checkpoint record at `key`; None until the archive is complete in the store."""
+        found = self._find(key, CheckpointRecord)
+        return found[0] if found else None
+
+    def open_archive(
+        self, record: CheckpointRecord, *, patience: timedelta = timedelta(seconds=60)
+    ) -> ArchiveReader:
+        """Open the archive of a record for one streamed read; nothing is sent before the first."""
+        return ArchiveReader(self.client, record=record, patience=patience)
+
+    def put_restore_point(self, point: RestorePoint) -> str:
+        """Keep a restore point and give its key; putting the same one again changes nothing.
+
+        Once verified it stays so; one that differs in anything else is a conflict.
+        """
+        key = restore_point_key(
+            prefix=self.prefix,
+            cluster=point.cluster,
+            namespace=point.namespace,
+            workload=point.workload,
+            created=point.created,
+        )
+        # Asked first: some stores take a conditional put and ignore its condition.
+        found = self._find(key, RestorePoint)
+        if found is None and self._put(key, point, etag=None):
+            return key
+        found = found or self._find(key, RestorePoint)
+        if found is None or found[0].model_copy(update={"verified": None}) != point.model_copy(
+            update={"verified": None}
+        ):
+            raise self._conflict(key)
+        kept, etag = found
+        news = kept.verified is None and point.verified is not None
+        if news and not self._put(key, point, etag=etag):
+            raise self._conflict(key)
+        return key
+
+    def get_restore_point(self, restore_point_id: str) -> RestorePoint:
+        """Read one restore point by its id."""
+        key = f"{self.prefix}{restore_point_id}.json"
+        found = self._find(key, RestorePoint)
+        if found is None:
+            raise ObjectMissingError(
+                "there is no such restore point",
+                where=self._address(key),
+                do="choose one of those that the checkpoint DAG recorded",
+            )
+        return found[0]
+
+    def list_restore_points(
+        self, *, cluster: str, namespace: str, workload: str, newest: int = 20
+    ) -> list[RestorePoint]:
+        """Read the newest restore points of a workload, newest first.
+
+        One that cannot be read is reported in the log and left out: it must not stand in the way
+        of the one before it when a cluster is lost.
+        """
+        folder = restore_points_folder(
+            prefix=self.prefix, cluster=cluster, namespace=namespace, workload=workload
+        )
+        keys = sorted(self._keys(folder), reverse=True)[:newest]
+        return list(self._readable(keys, RestorePoint))
+
+    def list_node_facts(self, cluster: str) -> list[NodeFacts]:
+        """Read the newest facts of a cluster's nodes."""
+        return list(self._readable(self._keys(f"{self.prefix}nodes/{cluster}/"), NodeFacts))
+
+    def _readable(self, keys: list[str], document: type[_Document]) -> Iterator[_Document]:
+        for key in keys:
+            try:
+                found = self._find(key, document)
+            except ObjectUnreadableError as error:
+                self.log.error("left out: %s", error)  # noqa: TRY400  the message says it all
+                continue
+            if found is not None:
+                yield found[0]
+
+    def _find(self, key: str, document: type[_Document]) -> tuple[_Document, str] | None:
+        where = self._address(key)
+        with store_errors(where):
+            try:
+                answer = self.client.get_object(Bucket=self.bucket, Key=key)
+            except self.client.exceptions.NoSuchKey:
+                return None
+            with answer["Body"] as body:
+                content = body.read(_DOCUMENT_BYTES_MAX + 1)
+        if len(content) > _DOCUMENT_BYTES_MAX:
+            raise self._unreadable(where, f"over {_DOCUMENT_BYTES_MAX} bytes")
+        try:
+            return document.model_validate_json(content), answer["ETag"]
+        except ValidationError as error:
+            # The values stay out of the message: only which field and why.
+            first = error.errors(include_input=False, include_url=False)[0]
+            raise self._unreadable(where, f"{first['loc']}: {first['msg']}") from None
+
+    def _put(self, key: str, document: WireModel, *, etag: str | None) -> bool:
+        """Write if nothing (or only the version `etag`) stands there; else say no."""
+        content = document.model_dump_json().encode()
+        with store_errors(self._address(key)):
+            try:
+                if etag is None:
+                    self.client.put_object(
+                        Bucket=self.bucket,
+                        Key=key,
+                        Body=content,
+                        ContentType="application/json",
+                        IfNoneMatch="*",
+                    )
+                else:
+                    self.client.put_object(
+                        Bucket=self.bucket,
+                        Key=key,
+                        Body=content,
+                        ContentType="application/json",
+                        IfMatch=etag,
+                    )
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in _TAKEN:
+                    return False
+                raise
+        return True
+
+    def _keys(self, folder: str) -> list[str]:
+        with store_errors(self._address(folder)):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=folder
+            )
+            return [
+                item["Key"]
+                for page in pages
+                for item in page.get("Contents", [])
+                if item["Key"].endswith(".json")
+            ]
+
+    def _address(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
+
+    def _unreadable(self, where: str, found: str) -> ObjectUnreadableError:
+        return ObjectUnreadableError(
+            "the stored document is not one of ours",
+            where=where,
+            found=found[:300],
+            do="use the same version of agent and provider, or remove the object",
+        )
+
+    def _conflict(self, key: str) -> RestorePointConflictError:
+        return RestorePointConflictError(
+            "a different restore point stands there already",
+            where=self._address(key),
+            do="take a new checkpoint: each second of a workload holds one restore point",
+        )
