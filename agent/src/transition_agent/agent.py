@@ -1,0 +1,182 @@
+"""The agent: follows the checkpoint folder and brings each archive to S3 once."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import monotonic
+
+from structlog.typing import FilteringBoundLogger
+from transition_wire.node_facts import NodeFacts
+
+from transition_agent.archives import CheckpointFolder, FolderEvents, Scan
+from transition_agent.errors import AgentError
+from transition_agent.facts_keeper import FactsKeeper
+from transition_agent.jobs import Ended, Jobs
+from transition_agent.logs import fields_of
+from transition_agent.metrics import AgentMetrics
+from transition_agent.node_facts import read_or_measure
+from transition_agent.retention import Retention, free_bytes, remove
+from transition_agent.settings import AgentSettings
+from transition_agent.store import CheckpointStore
+from transition_agent.upload import PARTS_AT_ONCE, Uploader
+from transition_agent.worker import ARCHIVES_AT_ONCE, UploadWorker
+
+ORPHANED_AFTER = timedelta(days=1)
+"""No upload takes that long: older open ones of this cluster are aborted, also those of nodes that
+are gone."""
+_STOP_WITHIN = timedelta(seconds=3)
+
+
+class Agent:
+    def __init__(self, settings: AgentSettings, *, log: FilteringBoundLogger) -> None:
+        self._settings = settings
+        self._log = log
+        self._stop = threading.Event()
+        self._metrics = AgentMetrics()
+        self._folder = CheckpointFolder(settings.checkpoint_dir)
+        self._jobs = Jobs()
+        self._problems: dict[str, str] = {}
+        self._housekeeping_due = 0.0
+        # One connection for each sender and worker, one for facts and one for housekeeping.
+        self._store = CheckpointStore.connect(
+            settings, connections=PARTS_AT_ONCE + ARCHIVES_AT_ONCE + 2
+        )
+        self._facts = FactsKeeper(
+            partial(_facts_of, settings),
+            publish=self._publish,
+            interval=settings.node_facts_interval,
+            log=log,
+            stop=self._stop,
+        )
+        self._uploader = Uploader(
+            self._store,
+            cluster=settings.cluster_name,
+            node_facts=self._facts.current,
+            now=_now,
+            stop=self._stop,
+        )
+        self._worker = UploadWorker(self._uploader, metrics=self._metrics, log=log)
+        self._retention = Retention(
+            keep_for=settings.keep_archives_for, floor_bytes=settings.free_space_floor
+        )
+
+    def stop(self) -> None:
+        """Ask it to end; safe in a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Until `stop`, and then a few seconds at most; sending threads may be left behind."""
+        self._metrics.serve(self._settings.metrics_address)
+        threading.Thread(target=self._facts.run, name="facts", daemon=True).start()
+        self._log_start()
+        while not self._stop.is_set():
+            self._follow()
+        ended = self._worker.end(self._jobs, within=_STOP_WITHIN)
+        self._log.info("agent stopped", uploads_ended=ended)
+
+    def _follow(self) -> None:
+        """One watch over the folder, for as long as it is the same folder."""
+        with FolderEvents(self._settings.checkpoint_dir) as events:
+            if events.problem:
+                self._log.warning("no file events, rescans only", what=events.problem)
+            while not self._stop.is_set() and not events.stale:
+                self._look()
+                pause = self._jobs.pause(self._settings.rescan_interval, now=monotonic())
+                events.wait(pause, stop=self._stop)
+
+    def _look(self) -> None:
+        try:
+            scan = self._folder.scan()
+        except OSError as error:
+            self._log.error("the checkpoint folder cannot be read", what=str(error))
+            return
+        self._note_problems(scan)
+        for job in self._jobs.update(scan.complete):
+            self._worker.abandon(job.archive)
+        for job in self._jobs.due(now=monotonic()):
+            self._worker.start(job)
+        if monotonic() >= self._housekeeping_due:
+            self._housekeeping_due = monotonic() + self._settings.rescan_interval.total_seconds()
+            self._free_space()
+        self._count(scan)
+
+    def _note_problems(self, scan: Scan) -> None:
+        """Each once, and again when it has changed."""
+        found = {error.where: fields_of(error) for error in scan.broken}
+        found |= {str(error.filename): fields_of(error) for error in scan.unreadable}
+        for where, fields in found.items():
+            if self._problems.get(where) != fields["what"]:
+                self._log.error("archive refused", **fields)
+        self._problems = {where: fields["what"] for where, fields in found.items()}
+
+    def _free_space(self) -> None:
+        candidates = self._retention.candidates(
+            self._jobs.recorded(), now=_now(), free_bytes=self._free_bytes
+        )
+        try:
+            for archive in candidates:
+                if self._uploader.find_record(archive) and remove(archive):
+                    self._metrics.removed.inc()
+                    self._log.info("local archive removed", archive=archive.path.name)
+        except (AgentError, OSError) as error:
+            self._log.warning("local archives not removed", **fields_of(error))
+
+    def _free_bytes(self) -> int:
+        return free_bytes(self._settings.checkpoint_dir)
+
+    def _count(self, scan: Scan) -> None:
+        recorded = len(self._jobs.recorded())
+        refused = sum(job.ended is Ended.REFUSED for job in self._jobs)
+        states = {
+            "incomplete": len(scan.incomplete),
+            "recorded": recorded,
+            "refused": refused + len(scan.broken) + len(scan.unreadable),
+            "waiting": len(scan.complete) - recorded - refused,
+        }
+        for state, count in states.items():
+            self._metrics.archives.labels(state).set(count)
+        if self._settings.checkpoint_dir.is_dir():
+            self._metrics.free_bytes.set(self._free_bytes())
+
+    def _publish(self, facts: NodeFacts) -> None:
+        """With the facts, what else is good to do now and then while S3 answers."""
+        self._store.put_node_facts(facts)
+        self._metrics.facts_published.set(facts.measured.timestamp())
+        self._abort_orphans()
+
+    def _abort_orphans(self) -> None:
+        prefix = f"{self._store.prefix}{self._settings.cluster_name}/"
+        for upload in list(self._store.open_uploads(prefix)):
+            if _now() - upload.initiated > ORPHANED_AFTER:
+                self._store.abort(upload)
+                self._log.info("orphaned upload aborted", key=upload.key)
+
+    def _log_start(self) -> None:
+        settings = self._settings
+        self._log.info(
+            "agent started",
+            cluster=settings.cluster_name,
+            node=settings.node_name,
+            folder=str(settings.checkpoint_dir),
+            store=self._store.where,
+        )
+        if not settings.encrypted:
+            self._log.warning(
+                "archives hold the memory of processes and go to S3 without encryption",
+                do="give S3_ENDPOINT_URL an https:// address",
+            )
+        if settings.controller_url:
+            self._log.warning("CONTROLLER_URL is set, but this version sends no heartbeats")
+
+
+def _facts_of(settings: AgentSettings) -> NodeFacts:
+    return read_or_measure(
+        settings.node_facts_file,
+        cluster=settings.cluster_name,
+        node=settings.node_name,
+        now=_now(),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

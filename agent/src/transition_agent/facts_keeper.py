@@ -1,0 +1,74 @@
+"""Keep the node's facts in S3 fresh, and at hand for checkpoint records."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from pydantic import ValidationError
+from structlog.typing import FilteringBoundLogger
+from transition_wire.node_facts import NodeFacts
+
+from transition_agent.errors import AgentError
+from transition_agent.logs import fields_of
+from transition_agent.s3_errors import StoreError
+
+_RETRY = timedelta(seconds=5)
+
+
+class FactsKeeper:
+    """Measures at start and at every interval, and publishes each time: their age is a sign too."""
+
+    def __init__(
+        self,
+        measure: Callable[[], NodeFacts],
+        *,
+        publish: Callable[[NodeFacts], None],
+        interval: timedelta,
+        log: FilteringBoundLogger,
+        stop: threading.Event,
+    ) -> None:
+        self._measure = measure
+        self._publish = publish
+        self._interval = interval
+        self._log = log
+        self._stop = stop
+        self._measured = threading.Event()
+        self._facts: NodeFacts | None = None
+
+    def current(self) -> NodeFacts:
+        """The newest facts; waits for the first measurement, which takes a second or two."""
+        self._measured.wait()
+        if self._facts is None:
+            raise AgentError("the node's facts are not known", where="agent", do="see the log")
+        return self._facts
+
+    def run(self) -> None:
+        """Until the agent stops."""
+        while not self._stop.is_set():
+            pause = self._interval if self._refresh() else min(_RETRY, self._interval)
+            self._stop.wait(pause.total_seconds())
+        self._measured.set()
+
+    def _refresh(self) -> bool:
+        try:
+            facts = self._measure()
+        except (AgentError, OSError, ValidationError) as error:
+            self._measured.set()
+            self._log.error("node facts cannot be measured", error=f"{error}")
+            return False
+        self._note_change(facts)
+        self._facts = facts
+        self._measured.set()
+        try:
+            self._publish(facts)
+        except StoreError as error:
+            self._log.warning("node facts not published, trying again", **fields_of(error))
+            return False
+        return True
+
+    def _note_change(self, facts: NodeFacts) -> None:
+        before = self._facts.model_dump(exclude={"measured"}) if self._facts else {}
+        after = facts.model_dump(exclude={"measured"})
+        changed = sorted(name for name in after if before.get(name) != after[name])
+        if changed:
+            self._log.info("node facts measured", changed=changed)

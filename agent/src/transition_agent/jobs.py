@@ -1,0 +1,86 @@
+"""What is to be done for each complete archive, and when again if it failed."""
+
+import random
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from transition_agent.archive import Archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FIRST_PAUSE = timedelta(seconds=1)
+_LONGEST_PAUSE = timedelta(seconds=30)
+
+
+class Ended(Enum):
+    RECORDED = "recorded"
+    REFUSED = "refused"
+    """Trying again cannot help; it is looked at anew when the file changes."""
+    FAILED = "failed"
+    """Tried again after a pause."""
+
+
+@dataclass
+class Job:
+    archive: Archive
+    failures: int = 0
+    due: float = 0.0
+    """On the monotonic clock."""
+    ended: Ended | None = None
+    running: Future[None] | None = field(default=None, repr=False)
+
+    @property
+    def at_rest(self) -> bool:
+        return self.running is None or self.running.done()
+
+    def failed(self, *, now: float) -> timedelta:
+        """Note a failure; how long to wait: doubling, with jitter, so that nodes spread out."""
+        self.ended = Ended.FAILED
+        doubled: timedelta = _FIRST_PAUSE * 2**self.failures
+        pause = min(doubled, _LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        self.failures = min(self.failures + 1, 10)
+        self.due = now + pause.total_seconds()
+        return pause
+
+    def wants_to_run(self, *, now: float) -> bool:
+        return self.at_rest and self.ended in (None, Ended.FAILED) and self.due <= now
+
+
+class Jobs:
+    """One job for each archive; the main thread alone adds and removes them."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[Path, Job] = {}
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(list(self._jobs.values()))
+
+    def update(self, archives: Iterable[Archive]) -> list[Job]:
+        """Follow the folder; the jobs whose archive went away before it was done."""
+        present = {archive.path: archive for archive in archives}
+        gone = [job for path, job in self._jobs.items() if path not in present and job.at_rest]
+        for job in gone:
+            del self._jobs[job.archive.path]
+        for path, archive in present.items():
+            known = self._jobs.get(path)
+            if known is None or (known.archive.state != archive.state and known.at_rest):
+                self._jobs[path] = Job(archive)
+        return [job for job in gone if job.ended is not Ended.RECORDED]
+
+    def due(self, *, now: float) -> list[Job]:
+        return [job for job in self._jobs.values() if job.wants_to_run(now=now)]
+
+    def recorded(self) -> list[Archive]:
+        jobs = self._jobs.values()
+        return [job.archive for job in jobs if job.ended is Ended.RECORDED and job.at_rest]
+
+    def pause(self, longest: timedelta, *, now: float) -> timedelta:
+        """Until the next job is due, but at most the given time."""
+        waits = [job.due - now for job in self._jobs.values() if job.ended is Ended.FAILED]
+        seconds = max(0.0, min([longest.total_seconds(), *waits]))
+        return timedelta(seconds=seconds)

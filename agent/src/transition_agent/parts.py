@@ -1,0 +1,122 @@
+"""Reading an archive once, part by part, into a few buffers that are used over and over."""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from queue import LifoQueue
+from time import perf_counter
+
+from transition_agent.archive import Archive, FileState
+from transition_agent.checksums import combine, composite, encode
+from transition_agent.errors import AgentError
+from transition_agent.multipart import Part
+
+MIB = 1 << 20
+PART_BYTES = 16 * MIB
+MAX_PARTS = 10_000
+"""S3's bound of parts; above 156 GiB the parts grow."""
+
+
+class ArchiveChanged(AgentError):  # noqa: N818 - named for what it is, as the log shows it
+    """The file is no longer the archive that was found complete."""
+
+
+def part_bytes_for(size_bytes: int) -> int:
+    """The same for every attempt of an archive, so that an interrupted one can go on."""
+    return max(PART_BYTES, -(-size_bytes // (MAX_PARTS * MIB)) * MIB)
+
+
+class Buffers:
+    """The bound of the agent's memory: this many parts, whatever it uploads at once."""
+
+    def __init__(self, count: int) -> None:
+        self._free: LifoQueue[bytearray] = LifoQueue()
+        for _ in range(count):
+            self._free.put(bytearray())
+
+    def take(self, size_bytes: int) -> bytearray:
+        """A buffer of exactly this size; waits until one is free."""
+        buffer = self._free.get()
+        if len(buffer) == size_bytes:
+            return buffer
+        del buffer  # before the new one is made: there are never more than `count`
+        return bytearray(size_bytes)
+
+    def give(self, buffer: bytearray) -> None:
+        self._free.put(buffer)
+
+
+class ArchiveReader:
+    """One pass over an archive: its parts, and what they add up to."""
+
+    def __init__(self, file: FileIO, *, archive: Archive) -> None:
+        self._file = file
+        self._archive = archive
+        self.hashing_seconds = 0.0
+        self.rewind()
+
+    def rewind(self) -> None:
+        self._file.seek(0)
+        self._sha256 = hashlib.sha256()
+        self._part_crcs: list[int] = []
+        self.crc32 = 0
+
+    def parts(self, buffers: Buffers) -> Iterator[Part]:
+        """Whoever takes a part gives its buffer back; hashing releases the interpreter's lock."""
+        left = self._archive.state.size_bytes
+        part_bytes = part_bytes_for(left)
+        while left:
+            body = buffers.take(min(part_bytes, left))
+            with _given_back_on_error(buffers, body):
+                self._fill(body)
+                part = self._hashed(body)
+            left -= len(body)
+            yield part
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._sha256.hexdigest()}"
+
+    def agrees(self, crc32: str) -> bool:
+        """Whether S3's checksum, of the whole object or of its parts, is of these bytes."""
+        return crc32 in (encode(self.crc32), composite(self._part_crcs))
+
+    def check_unchanged(self) -> None:
+        """Raise `ArchiveChanged` if somebody wrote to the file meanwhile."""
+        if FileState.of(os.fstat(self._file.fileno())) != self._archive.state:
+            raise self._changed("written to while it was read")
+
+    def _fill(self, body: bytearray) -> None:
+        with memoryview(body) as rest:
+            filled = 0
+            while filled < len(body):
+                count = self._file.readinto(rest[filled:])
+                if not count:
+                    raise self._changed("shorter than it was")
+                filled += count
+
+    def _hashed(self, body: bytearray) -> Part:
+        begun = perf_counter()
+        self._sha256.update(body)
+        crc32 = zlib.crc32(body)
+        self.hashing_seconds += perf_counter() - begun
+        self.crc32 = combine(self.crc32, crc32, second_bytes=len(body))
+        self._part_crcs.append(crc32)
+        return Part(number=len(self._part_crcs), body=body, crc32=crc32)
+
+    def _changed(self, what: str) -> ArchiveChanged:
+        return ArchiveChanged(
+            what, where=str(self._archive.path), do="it is read anew once it is complete"
+        )
+
+
+@contextmanager
+def _given_back_on_error(buffers: Buffers, body: bytearray) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        buffers.give(body)
+        raise

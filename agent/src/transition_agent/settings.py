@@ -1,0 +1,178 @@
+"""What an operator sets, by environment. `AgentSettings()` reads it; every unit is in the text.
+
+Each setting has a name of ours and, where the ClusterPolicy guide has one, the guide's, so that a
+user of the guide's agent can switch without a change. Ours wins where both are set.
+"""
+
+import os
+import re
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from transition_wire.model import DnsSubdomain
+
+from transition_agent.errors import AgentError
+
+_GO_DURATION = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|d)")
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+
+
+class SettingsError(AgentError):
+    """One or more environment variables are missing or wrong; the message names each."""
+
+
+def _duration(text: Any) -> Any:
+    """`5s`, `1m30s`, `7d`, as the guide and Kubernetes write durations; plain numbers: seconds."""
+    if not isinstance(text, str) or not text or _GO_DURATION.sub("", text) != "":
+        return float(text) if isinstance(text, str) and text.isdecimal() else text
+    parts = (float(part["count"]) * _UNITS[part["unit"]] for part in _GO_DURATION.finditer(text))
+    return sum(parts, start=timedelta())
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+
+
+def _names(*names: str) -> Any:
+    return Field(validation_alias=AliasChoices(*names))
+
+
+class AgentSettings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+    cluster_name: Annotated[DnsSubdomain, _names("CLUSTER_NAME")]
+    """Cluster of this node, as the policies name it. Required."""
+    node_name: Annotated[DnsSubdomain, _names("NODE_NAME")] = Field(
+        default_factory=lambda: socket.gethostname().lower()
+    )
+    """Name of the node in Kubernetes; the host's name by default."""
+    checkpoint_dir: Annotated[Path, _names("CHECKPOINT_DIR")] = Path("/var/lib/kubelet/checkpoints")
+    """Where the kubelet writes archives."""
+
+    s3_endpoint_url: Annotated[str | None, _names("S3_ENDPOINT_URL", "MINIO_ENDPOINT")] = None
+    """URL of the S3 server; none: AWS. The guide's `host:port` means plain HTTP, as there."""
+    s3_access_key: Annotated[str | None, _names("S3_ACCESS_KEY", "MINIO_ACCESS_KEY")] = None
+    """Without it: the AWS libraries' own search (environment, instance profile)."""
+    s3_secret_key: Annotated[SecretStr | None, _names("S3_SECRET_KEY", "MINIO_SECRET_KEY")] = None
+    s3_bucket: Annotated[str, _names("S3_BUCKET", "MINIO_BUCKET")] = "checkpoints"
+    s3_prefix: Annotated[str, _names("S3_PREFIX")] = ""
+    """Put before every key, as it is: end it with `/` for a folder."""
+    s3_region: Annotated[str, _names("S3_REGION", "AWS_REGION")] = "us-east-1"
+    s3_ca_file: Annotated[Path | None, _names("S3_CA_FILE", "AWS_CA_BUNDLE")] = None
+    """PEM file of the authority that signed the S3 server's certificate, if it is a private one."""
+
+    rescan_interval: Annotated[Duration, _names("RESCAN_INTERVAL", "PULL_INTERVAL")] = timedelta(
+        seconds=5
+    )
+    """The folder is looked through this often even if no file event comes."""
+    node_facts_interval: Annotated[Duration, _names("NODE_FACTS_INTERVAL")] = timedelta(minutes=10)
+    """Facts are measured and published this often, so that their age shows a silent agent."""
+    node_facts_file: Annotated[Path | None, _names("NODE_FACTS_FILE")] = None
+    """Facts written by `transition-agent facts --output`, for an agent that may not run CRIU."""
+
+    keep_archives_for: Annotated[Duration | None, _names("KEEP_ARCHIVES_FOR")] = None
+    """Local archives older than this are removed once their record is in S3; unset: never."""
+    free_space_floor: Annotated[ByteSize, _names("FREE_SPACE_FLOOR")] = ByteSize(0)
+    """Below this much free space the oldest recorded archives are removed; 0: never."""
+
+    metrics_address: Annotated[str, _names("METRICS_ADDRESS")] = "127.0.0.1:9464"
+    """`host:port` of /metrics; `off`: none."""
+    log_level: Annotated[str, _names("LOG_LEVEL")] = "info"
+
+    controller_url: Annotated[str | None, _names("CONTROLLER_URL")] = None
+    """Where heartbeats go, by the guide's name."""
+    heartbeat_interval: Annotated[
+        Duration, _names("HEARTBEAT_INTERVAL", "FAULT_DETECTION_INTERVAL")
+    ] = timedelta(seconds=10)
+
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _is_a_url(cls, endpoint: str | None) -> str | None:
+        if endpoint is None:
+            return None
+        url = endpoint if "://" in endpoint else f"http://{endpoint}"
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("give https://host:port")
+        if parts.username or parts.password:
+            raise ValueError("no credentials in the URL; use S3_ACCESS_KEY and S3_SECRET_KEY")
+        return url
+
+    @field_validator("s3_ca_file")
+    @classmethod
+    def _is_a_file(cls, file: Path | None) -> Path | None:
+        if file is not None and not file.is_file():
+            raise ValueError(f"no such file: {file}")
+        return file
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _is_an_address(cls, address: str) -> str:
+        host, _, port = address.rpartition(":")
+        if address != "off" and not (host and port.isdigit() and int(port) < 65536):  # noqa: PLR2004 - TCP's own bound
+            raise ValueError("give host:port, or off")
+        return address
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_a_level(cls, level: str) -> str:
+        if level.lower() not in ("debug", "info", "warning", "error"):
+            raise ValueError("give debug, info, warning or error")
+        return level.lower()
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> Self:
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            raise ValueError("S3_ACCESS_KEY and S3_SECRET_KEY belong together: set both or none")
+        return self
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether archives, which hold the memory of processes, travel to S3 by TLS."""
+        return self.s3_endpoint_url is None or self.s3_endpoint_url.startswith("https://")
+
+
+def read_settings() -> AgentSettings:
+    """The settings in the environment, or `SettingsError` with all that is wrong with them."""
+    try:
+        return AgentSettings()
+    except ValidationError as error:
+        wrong = "; ".join(_wrong(line["loc"], line["msg"]) for line in error.errors())
+        raise SettingsError(wrong, where="environment", do="set it and start again") from None
+
+
+def _wrong(location: tuple[int | str, ...], message: str) -> str:
+    """The variable's name and what is wrong with it, never the value: it may be a secret."""
+    text = message.removeprefix("Value error, ")
+    if not location:
+        return text
+    return f"{_variable(str(location[0]))}: {text}"
+
+
+def _variable(name: str) -> str:
+    """The name that the user has set, or ours where none is."""
+    for described in AgentSettings.model_fields.values():
+        alias = described.validation_alias
+        if isinstance(alias, AliasChoices) and name in alias.choices:
+            names = [str(choice) for choice in alias.choices]
+            return next((choice for choice in names if choice in os.environ), names[0])
+    return name

@@ -1,0 +1,87 @@
+"""Runs uploads in threads of their own; each outcome is logged and counted."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import timedelta
+from time import monotonic
+
+from structlog.typing import FilteringBoundLogger
+
+from transition_agent.archive import Archive
+from transition_agent.errors import AgentError
+from transition_agent.jobs import Ended, Job
+from transition_agent.logs import fields_of
+from transition_agent.metrics import AgentMetrics
+from transition_agent.upload import ReplacedArchive, Stopped, Uploaded, Uploader
+
+ARCHIVES_AT_ONCE = 2
+"""A small archive does not wait behind a large one; they share buffers and senders."""
+
+
+class UploadWorker:
+    def __init__(
+        self, uploader: Uploader, *, metrics: AgentMetrics, log: FilteringBoundLogger
+    ) -> None:
+        self._uploader = uploader
+        self._metrics = metrics
+        self._log = log
+        self._threads = ThreadPoolExecutor(ARCHIVES_AT_ONCE, thread_name_prefix="upload")
+
+    def start(self, job: Job) -> None:
+        job.running = self._threads.submit(self._upload, job)
+
+    def abandon(self, archive: Archive) -> None:
+        self._threads.submit(self._abandon, archive)
+
+    def end(self, jobs: Iterable[Job], *, within: timedelta) -> bool:
+        """Whether all that ran has ended; what has not is left for the next start to resume."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._uploader.close()
+        running = [job.running for job in jobs if job.running]
+        return not wait(running, timeout=within.total_seconds()).not_done
+
+    def _upload(self, job: Job) -> None:
+        log = self._log.bind(archive=job.archive.path.name)
+        try:
+            uploaded = self._uploader.upload(job.archive)
+        except Stopped:
+            log.info("upload interrupted, it goes on at the next start")
+            return
+        except ReplacedArchive as error:
+            job.ended = Ended.REFUSED
+            log.error("archive refused", **fields_of(error))  # noqa: TRY400 - the message says it all
+        except (AgentError, OSError) as error:
+            pause = round(job.failed(now=monotonic()).total_seconds(), 1)
+            log.warning("upload failed, trying again", after_seconds=pause, **fields_of(error))
+        except Exception:
+            job.failed(now=monotonic())
+            log.exception("upload failed by a fault of the agent, trying again")
+        else:
+            job.ended = Ended.RECORDED
+            self._note(uploaded, log=log)
+        self._metrics.uploads.labels(job.ended.value if job.ended else "").inc()
+
+    def _note(self, uploaded: Uploaded, *, log: FilteringBoundLogger) -> None:
+        record = uploaded.record
+        if not uploaded.seconds:
+            log.info("archive is in S3 already", key=record.key)
+            return
+        self._metrics.sent_bytes.inc(uploaded.sent_bytes)
+        self._metrics.upload_seconds.observe(uploaded.seconds)
+        log.info(
+            "archive uploaded",
+            key=record.key,
+            digest=record.digest,
+            size_bytes=record.size_bytes,
+            sent_bytes=uploaded.sent_bytes,
+            seconds=round(uploaded.seconds, 3),
+            hashing_seconds=round(uploaded.hashing_seconds, 3),
+        )
+
+    def _abandon(self, archive: Archive) -> None:
+        log = self._log.bind(archive=archive.path.name)
+        log.warning("archive went away before it was uploaded")
+        try:
+            self._uploader.abandon(archive)
+        except AgentError as error:
+            log.warning("parts of it may be left in S3 for a day", **fields_of(error))
