@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from lab import lifecycle, machine
+from lab import lifecycle, machine, status
 from lab.description import LabSettings
 from lab.errors import LabError
 from lab.story import Story
@@ -29,12 +29,25 @@ def _machine(settings: LabSettings, story: Story) -> None:
     story.say(f"the machine is ready; CRIU is {folder / 'criu'}")
 
 
+def _up(settings: LabSettings, story: Story) -> None:
+    machine.check(settings)
+    lab = lifecycle.up(settings, story)
+    story.say("the lab is up; lab/status shows it, lab/down takes it away")
+    for name, cluster in lab.clusters.items():
+        story.say(f"  {name}: {cluster.api_url}, KUBECONFIG={cluster.kubeconfig}")
+
+
+def _status(settings: LabSettings, _: Story) -> None:
+    for line in status.lines(settings):
+        print(line)
+
+
 def _down(settings: LabSettings, story: Story) -> None:
     with story.step("taking the lab down"):
         lifecycle.down(settings)
 
 
-_COMMANDS = {"machine": _machine, "down": _down}
+_COMMANDS = {"machine": _machine, "up": _up, "down": _down, "status": _status}
 
 
 if __name__ == "__main__":

@@ -33,17 +33,23 @@ def own() -> Path | None:
     return Path(program)
 
 
-def install(cache: Path) -> Path:
-    """A folder for PATH that holds a fitting `criu`, kept in `cache`; checked on this kernel."""
+def folder_of(cache: Path) -> Path:
+    """The folder for PATH that holds the fitting `criu`: the machine's, or the one in `cache`."""
     machines = own()
-    folder = machines.parent if machines else _wrapped(cache)
+    return machines.parent if machines else cache / "criu-bin"
+
+
+def install(cache: Path) -> Path:
+    """See to it that `folder_of` has a `criu`, and that it works on this kernel."""
+    folder = folder_of(cache)
+    if folder.is_relative_to(cache):
+        _wrap(cache, folder=folder)
     _check(folder / "criu")
     return folder
 
 
-def _wrapped(cache: Path) -> Path:
+def _wrap(cache: Path, *, folder: Path) -> None:
     prefix = packages.cached(cache / "criu", packages=["criu"], suite=_SUITE)
-    folder = cache / "criu-bin"
     folder.mkdir(exist_ok=True)
     loader = _one(prefix, pattern="usr/lib/*/ld-linux-*.so.*")
     text = (
@@ -57,7 +63,6 @@ def _wrapped(cache: Path) -> Path:
         partial.write_text(text)
         partial.chmod(0o755)
         partial.replace(wrapper)
-    return folder
 
 
 def _one(prefix: Path, *, pattern: str) -> Path:

@@ -7,14 +7,65 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from lab import network, processes
+from lab import agents, machine, network, node, processes, video
+from lab.base_image import REPOSITORY, TAG, build
+from lab.cluster_server import ClusterServer
 from lab.command import run
-from lab.description import CLUSTERS, LabSettings
+from lab.description import CLUSTERS, LabDescription, LabSettings
 from lab.errors import CommandError
+from lab.gitops import gitops_loops
+from lab.push import push
+from lab.seed import seed
+from lab.services.all import services_of
+from lab.services.s3_server import remove_sockets
+from lab.story import Story
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _CGROUP_SECONDS = 20
 _PROBE_SECONDS = 0.02
+
+
+def up(settings: LabSettings, story: Story) -> LabDescription:
+    """Make the whole lab from a clean state; what an earlier one left is taken away first."""
+    machine.prepare(settings, say=story.say)
+    if remains(settings):
+        with story.step("taking down what an earlier lab left"):
+            down(settings)
+    lab = LabDescription.create(settings)
+    lab.save()
+    network.create(settings)
+    services = services_of(lab)
+    with story.step("S3, registry and Git server"):
+        for service in services:
+            service.start()
+        for service in services:
+            service.wait_ready()
+    with story.step("image of the sample application"):
+        image = push(build(settings.cache), repository=REPOSITORY, tag=TAG, lab=lab)
+    with story.step("two clusters"):
+        _start_clusters(lab)
+    with story.step("the package video in the repository of " + CLUSTERS[0]):
+        seed(lab, packages={CLUSTERS[0]: video.package(image=image)})
+        for loop in gitops_loops(lab):
+            loop.start()
+        for loop in gitops_loops(lab):
+            loop.wait_ready()
+    with story.step("an agent on each node"):
+        agents.start(lab)
+    with story.step(f"video answers on {lab.clusters[CLUSTERS[0]].app_url}"):
+        video.wait_for_answer(lab.clusters[CLUSTERS[0]].app_url)
+    return lab
+
+
+def _start_clusters(lab: LabDescription) -> None:
+    servers = []
+    for cluster in lab.clusters:
+        each = node.Node.of(lab, cluster=cluster)
+        node.create(each, lab=lab)
+        servers.append(ClusterServer(node=each, lab=lab))
+        servers[-1].start()
+    for server in servers:
+        server.wait_ready()
 
 
 def down(settings: LabSettings) -> None:
@@ -26,6 +77,7 @@ def down(settings: LabSettings) -> None:
     for mount in reversed(_mounts(settings.state)):
         run("umount", mount)
     network.remove(settings)
+    remove_sockets(settings.state)
     for cluster in CLUSTERS:
         _remove_cgroups(settings.node_netns(cluster))
     if settings.state.exists():

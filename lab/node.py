@@ -8,13 +8,14 @@ import base64
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import criu
 from lab.command import run
-from lab.description import CLUSTERS, LabDescription
+from lab.description import CLUSTERS, LabDescription, LabSettings
+from lab.services.daemon import Daemon
 
 CHECKPOINTS = Path("/var/lib/kubelet/checkpoints")
 """Where the kubelet writes archives, on every node."""
@@ -32,11 +33,10 @@ class Node:
     address: str
     netns: str
     mount_namespace: Path
-    lab: str
-    criu_path: Path
+    criu_folder: Path
 
     @classmethod
-    def of(cls, lab: LabDescription, *, cluster: str, criu_path: Path) -> "Node":
+    def of(cls, lab: LabDescription, *, cluster: str) -> "Node":
         access = lab.clusters[cluster]
         return cls(
             cluster=cluster,
@@ -44,13 +44,16 @@ class Node:
             address=access.node_address,
             netns=access.netns,
             mount_namespace=access.mount_namespace,
-            lab=lab.name,
-            criu_path=criu_path,
+            criu_folder=criu.folder_of(LabSettings().cache),
         )
 
     @property
     def folder(self) -> Path:
         return self.mount_namespace.parent
+
+    @property
+    def state(self) -> Path:
+        return self.folder.parent.parent
 
     @property
     def pod_network(self) -> str:
@@ -64,7 +67,7 @@ class Node:
     @property
     def environment(self) -> dict[str, str]:
         """What programs on the node need: the lab's CRIU comes first."""
-        return {"PATH": f"{self.criu_path}:{os.environ['PATH']}"}
+        return {"PATH": f"{self.criu_folder}:{os.environ['PATH']}"}
 
     def inside(self, *command: str) -> list[str]:
         """The command line that runs `command` in the node's namespaces."""
@@ -75,19 +78,15 @@ class Node:
         """Run a program on the node to its end."""
         return run(*self.inside(*command), env=self.environment, timeout_seconds=timeout_seconds)
 
-    def start(
-        self, *command: str, log: Path, env: Mapping[str, str] | None = None
-    ) -> "subprocess.Popen[bytes]":
-        """Start a program on the node that goes on by itself, its output in `log`."""
-        with log.open("ab") as out:
-            return subprocess.Popen(
-                self.inside(*command),
-                env={**os.environ, **self.environment, **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+    def start(self, name: str, *command: str, env: Mapping[str, str] | None = None) -> Daemon:
+        """Start a background process on the node; it is known by `name`, its log as well."""
+        daemon = self.daemon(name)
+        daemon.start(self.inside(*command), environment={**self.environment, **(env or {})})
+        return daemon
+
+    def daemon(self, name: str) -> Daemon:
+        """The background process of this name, running or not: `stop`, `kill`, `log_tail`."""
+        return Daemon(f"{name}-{self.cluster}", state=self.state)
 
 
 def create(node: Node, *, lab: LabDescription) -> None:
@@ -180,7 +179,7 @@ log_driver = "k8s-file"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
-conmon_env_vars = ["PATH={node.criu_path}:{_SYSTEM_PATH}"]
+conmon_env_vars = ["PATH={node.criu_folder}:{_SYSTEM_PATH}"]
 
 [network]
 network_backend = "netavark"

@@ -8,6 +8,7 @@ HEAP_MIB (and HEAP_KIND=random|text) hold that much memory besides, for benchmar
 import json
 import os
 import secrets
+import signal
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -94,6 +95,8 @@ def main() -> None:
     Handler.player = Player()
     threading.Thread(target=Handler.player.play, daemon=True).start()
     print(f"video {Handler.player.id} on port {_PORT}", flush=True)
+    # The first process of a container ignores signals that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     server = ThreadingHTTPServer(("", _PORT), Handler)
     server.daemon_threads = True
     server.serve_forever()

@@ -1,0 +1,225 @@
+"""The container runtime of the node: pods and containers in Podman, as a CRI runtime keeps them.
+
+A pod of the cluster is a Podman pod `<namespace>_<name>` that carries the pod's uid as a label; its
+containers are `<namespace>_<name>_<container>`. So a server that was killed finds its pods again,
+and Podman itself refuses a second container of the same name.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.api.commands import CommandFailedError, Runner
+from lab.api.kinds import Object, name_of, namespace_of
+
+CHECKPOINT_ANNOTATIONS = (
+    "org.criu.checkpoint.container.name",
+    "io.podman.annotations.checkpoint.name",
+    "io.kubernetes.cri-o.annotations.checkpoint.name",
+)
+"""Any of these on a manifest makes its image a checkpoint image."""
+
+_UID_LABEL = "lab.pod-uid"
+_USERDATA = Path("/var/lib/containers/storage/overlay-containers")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that is on the node."""
+
+    id: str
+    reference: str
+    checkpoint: bool
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as Podman knows it."""
+
+    id: str
+    running: bool
+    pid: int
+    exit_code: int
+    image_name: str
+    image_id: str
+    started: str
+    restored: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a container is to be made, beyond its image."""
+
+    annotations: Mapping[str, str]
+    environment: Mapping[str, str]
+    mounts: Mapping[Path, Path]
+    """Place in the container -> folder on the node."""
+
+
+class Podman:
+    """Podman's command line on this node."""
+
+    def __init__(self, runner: Runner, *, cgroup: str) -> None:
+        self._runner = runner
+        self._cgroup = cgroup
+
+    async def pods(self) -> dict[str, str]:
+        """Pod id -> uid of the cluster's pod, for every pod on the node."""
+        listed = json.loads(await self._podman("pod", "ps", "--format", "json")) or []
+        return {each["Id"]: (each.get("Labels") or {}).get(_UID_LABEL, "") for each in listed}
+
+    async def start_pod(self, pod: Object) -> tuple[str, str]:
+        """Make the pod's namespaces unless they are there; returns Podman's id and the address."""
+        uid = pod["metadata"]["uid"]
+        known = [found for found, label in (await self.pods()).items() if label == uid]
+        pod_id = known[0] if known else await self._create_pod(pod)
+        infra = (await self._inspect("pod", pod_id, "{{.InfraContainerID}}")).strip()
+        await self._podman("start", infra)
+        address = await self._inspect("container", infra, "{{.NetworkSettings.IPAddress}}")
+        return pod_id, address.strip()
+
+    async def remove_pod(self, pod_id: str, *, grace_seconds: int) -> None:
+        """Ask its processes to end, end them when the grace is over, and forget the pod."""
+        await self._podman("pod", "rm", "--force", "--ignore", f"--time={grace_seconds}", pod_id)
+
+    async def image(self, reference: str, *, pull: bool) -> Image | None:
+        """The image if it is on the node; with `pull`, fetched from its registry before."""
+        if pull:
+            await self._podman("pull", "--quiet", reference)
+        try:
+            (found,) = json.loads(await self._podman("image", "inspect", reference))
+        except CommandFailedError:
+            if pull:
+                raise
+            return None
+        annotations = found.get("Annotations") or {}
+        digests = found.get("RepoDigests") or []
+        repository = reference.partition("@")[0].rpartition(":")[0] or reference
+        return Image(
+            id=found["Id"],
+            reference=next((each for each in digests if each.startswith(repository)), reference),
+            checkpoint=any(name in annotations for name in CHECKPOINT_ANNOTATIONS),
+        )
+
+    async def container(self, name: str) -> Container | None:
+        try:
+            (found,) = json.loads(await self._podman("container", "inspect", name))
+        except CommandFailedError as error:
+            if "no such container" in str(error).lower():
+                return None
+            raise
+        state = found["State"]
+        return Container(
+            id=found["Id"],
+            running=state["Running"],
+            pid=state["Pid"],
+            exit_code=state["ExitCode"],
+            image_name=found["ImageName"],
+            image_id=found["Image"],
+            started=state["StartedAt"],
+            restored=bool(state.get("Restored")),
+        )
+
+    async def create(
+        self, spec: Object, *, name: str, pod_id: str, image: Image, settings: Settings
+    ) -> None:
+        """Make a container and start it."""
+        arguments = ["create", "--pod", pod_id, "--name", name]
+        for key, value in settings.annotations.items():
+            arguments += ["--annotation", f"{key}={value}"]
+        for place, folder in settings.mounts.items():
+            arguments += ["--volume", f"{folder}:{place}"]
+        # Podman takes a variable without a value from its own environment: none is in argv.
+        hidden = {key: value for key, value in settings.environment.items() if key != "PATH"}
+        for key in hidden:
+            arguments += ["--env", key]
+        if path := settings.environment.get("PATH"):
+            arguments += ["--env", f"PATH={path}"]
+        if "command" in spec:
+            arguments += ["--entrypoint", json.dumps(spec["command"])]
+        if "workingDir" in spec:
+            arguments += ["--workdir", spec["workingDir"]]
+        await self._podman(*arguments, image.reference, *spec.get("args", ()), env=hidden)
+        await self._podman("start", name)
+
+    async def restore(
+        self, *, name: str, pod_id: str, image: Image, annotations: Mapping[str, str]
+    ) -> None:
+        """Bring the process of a checkpoint image back to life in this pod."""
+        await self._podman("container", "restore", "--pod", pod_id, "--name", name, image.reference)
+        container = await self.container(name)
+        if container is not None:
+            _rename_sandbox(container.id, annotations=annotations)
+
+    async def remove_container(self, name: str) -> None:
+        await self._podman("rm", "--force", "--ignore", "--time=0", name)
+
+    async def checkpoint(self, name: str, *, archive: Path) -> None:
+        """Write the container's state to `archive` and let it go on."""
+        await self._podman(
+            *("container", "checkpoint", "--leave-running", "--compress=none"),
+            *(f"--export={archive}", name),
+        )
+
+    async def version(self) -> str:
+        return (await self._podman("version", "--format", "{{.Client.Version}}")).strip()
+
+    async def _create_pod(self, pod: Object) -> str:
+        name = pod_name(pod)
+        # One of the same name but another uid is what is left of a pod before this one.
+        await self._podman("pod", "rm", "--force", "--ignore", "--time=0", name)
+        label = f"{_UID_LABEL}={pod['metadata']['uid']}"
+        created = await self._podman(
+            *("pod", "create", "--name", name, "--label", label, "--share=net,ipc,uts"),
+            *("--hostname", pod["spec"].get("hostname", name_of(pod))),
+            *("--cgroup-parent", self._cgroup, "--network=bridge"),
+        )
+        return created.strip()
+
+    async def _inspect(self, kind: str, name: str, template: str) -> str:
+        return await self._podman(kind, "inspect", "--format", template, name)
+
+    async def _podman(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> str:
+        return await self._runner.run(
+            "podman", *arguments, env=env, timeout_seconds=timeout_seconds
+        )
+
+
+def pod_name(pod: Object) -> str:
+    return f"{namespace_of(pod)}_{name_of(pod)}"
+
+
+def container_name(pod: Object, *, container: str) -> str:
+    return f"{pod_name(pod)}_{container}"
+
+
+def _rename_sandbox(container_id: str, *, annotations: Mapping[str, str]) -> None:
+    """Let the next checkpoint tell the pod that the container is in now.
+
+    containerd writes the new pod's names at restore; Podman keeps those of the checkpoint. The next
+    `spec.dump` is made from this file.
+    """
+    file = _USERDATA / container_id / "userdata" / "config.json"
+    spec = json.loads(file.read_bytes())
+    spec["annotations"] = spec.get("annotations", {}) | dict(annotations)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(spec))
+    partial.chmod(0o600)
+    partial.replace(file)
+
+
+def sandbox_annotations(pod: Object, *, container: str) -> dict[str, str]:
+    """What containerd writes on a container's spec, and an archive's `spec.dump` carries."""
+    return {
+        "io.kubernetes.cri.container-type": "container",
+        "io.kubernetes.cri.container-name": container,
+        "io.kubernetes.cri.sandbox-name": name_of(pod),
+        "io.kubernetes.cri.sandbox-namespace": namespace_of(pod),
+        "io.kubernetes.cri.sandbox-uid": pod["metadata"]["uid"],
+    }

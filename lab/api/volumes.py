@@ -1,0 +1,88 @@
+"""What a container is given besides its image: variables, and folders of the node."""
+
+import base64
+import shutil
+from pathlib import Path
+
+from lab.api.commands import CommandFailedError
+from lab.api.kinds import CONFIG_MAP, SECRET, Object, name_of, namespace_of
+from lab.api.store import Store
+
+_FOLDER = Path("/var/lib/containers/pods")
+"""In the node's private storage: a real kubelet has them below /var/lib/kubelet/pods."""
+
+
+def environment(spec: Object, *, pod: Object, address: str, store: Store) -> dict[str, str]:
+    """The variables of a container: values, ConfigMaps, Secrets and the pod's own fields."""
+    variables: dict[str, str] = {}
+    for source in spec.get("envFrom", ()):
+        variables |= _contents(source, pod=pod, store=store)
+    for each in spec.get("env", ()):
+        if "valueFrom" in each:
+            variables[each["name"]] = _from(
+                each["valueFrom"], pod=pod, address=address, store=store
+            )
+        else:
+            variables[each["name"]] = str(each.get("value", ""))
+    return variables
+
+
+def mounts(spec: Object, *, pod: Object, store: Store) -> dict[Path, Path]:
+    """Place in the container -> folder on the node, filled where the volume has contents."""
+    known = {each["name"]: each for each in pod["spec"].get("volumes", ())}
+    return {
+        Path(each["mountPath"]): _folder(known[each["name"]], pod=pod, store=store)
+        for each in spec.get("volumeMounts", ())
+    }
+
+
+def remove(pod: Object) -> None:
+    shutil.rmtree(_FOLDER / pod["metadata"]["uid"], ignore_errors=True)
+
+
+def _folder(volume: Object, *, pod: Object, store: Store) -> Path:
+    folder = _FOLDER / str(pod["metadata"]["uid"]) / str(volume["name"])
+    folder.mkdir(parents=True, exist_ok=True)
+    if "emptyDir" in volume:
+        folder.chmod(0o777)
+    elif "configMap" in volume or "secret" in volume:
+        for name, content in _contents(volume, pod=pod, store=store).items():
+            (folder / name).write_text(content)
+    else:
+        raise CommandFailedError(
+            f'volume "{volume["name"]}" is of a kind that this node does not have'
+        )
+    return folder
+
+
+def _from(source: Object, *, pod: Object, address: str, store: Store) -> str:
+    if field := source.get("fieldRef"):
+        fields = {
+            "metadata.name": name_of(pod),
+            "metadata.namespace": namespace_of(pod),
+            "metadata.uid": pod["metadata"]["uid"],
+            "spec.nodeName": pod["spec"]["nodeName"],
+            "status.podIP": address,
+        }
+        return str(fields[field["fieldPath"]])
+    (reference,) = source.values()
+    return _contents(source, pod=pod, store=store)[reference["key"]]
+
+
+def _contents(source: Object, *, pod: Object, store: Store) -> dict[str, str]:
+    """The texts of the ConfigMap or Secret that `source` names."""
+    for field, kind in (
+        *(("configMap", CONFIG_MAP), ("configMapRef", CONFIG_MAP), ("configMapKeyRef", CONFIG_MAP)),
+        *(("secret", SECRET), ("secretRef", SECRET), ("secretKeyRef", SECRET)),
+    ):
+        if reference := source.get(field):
+            name = reference.get("name") or reference.get("secretName")
+            thing = store.find(kind, namespace=namespace_of(pod), name=name)
+            if thing is None:
+                raise CommandFailedError(f'{kind.plural[:-1]} "{name}" not found')
+            plain = dict(thing.get("data") or {})
+            if kind == SECRET:
+                plain = {key: base64.b64decode(value).decode() for key, value in plain.items()}
+                plain |= thing.get("stringData") or {}
+            return plain
+    raise CommandFailedError(f"not a source of variables: {sorted(source)}")
