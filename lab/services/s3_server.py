@@ -161,7 +161,17 @@ class S3Server(Service):
                 file, content=json.dumps({key: secrets.token_hex(32) for key in _SIGNING_KEYS})
             )
         keys: dict[str, str] = json.loads(file.read_text())
-        return {**keys, "GOMEMLIMIT": self.memory_limit, "HOME": str(self.folder)}
+        certificate = self.place.certificate
+        return {
+            **keys,
+            # Its gRPC port is beside the S3 port and could replace the identities. It asks for a
+            # client certificate of this CA now, and there is none.
+            "WEED_GRPC_CA": str(certificate.ca_file),
+            "WEED_GRPC_S3_CERT": str(certificate.cert_file),
+            "WEED_GRPC_S3_KEY": str(certificate.key_file),
+            "GOMEMLIMIT": self.memory_limit,
+            "HOME": str(self.folder),
+        }
 
 
 def remove_sockets(state: Path) -> None:
