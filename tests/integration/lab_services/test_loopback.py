@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lab.description import RegistryAccess
-from lab.services.daemon import Daemon, DaemonError
+from lab.services.daemon import DaemonError
 from lab.services.loopback import GitEndpoint, RegistryEndpoint, S3Endpoint
 from lab.services.registry import Registry
 from lab.services.service import Service
@@ -152,20 +152,6 @@ def test_a_second_start_changes_nothing(registry: RegistryEndpoint) -> None:
     before = registry.server.daemon.pid()
     registry.server.start()
     assert registry.server.daemon.pid() == before
-
-
-def test_a_number_that_became_another_process_is_left_alone(tmp_path: Path) -> None:
-    other = subprocess.Popen(["sleep", "60"])
-    daemon = Daemon("ours", state=tmp_path)
-    daemon.pid_file.parent.mkdir(parents=True)
-    daemon.pid_file.write_text(f"{other.pid} 1\n")
-    try:
-        assert daemon.pid() is None
-        daemon.stop()
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()
 
 
 def test_nothing_is_left_when_the_owner_is_killed(tmp_path: Path) -> None:
