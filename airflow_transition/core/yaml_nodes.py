@@ -11,10 +11,8 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from airflow_transition.core.errors import PermanentError
 
-try:
-    from yaml import CSafeLoader as _Loader
-except ImportError:  # PyYAML built without libyaml: the same nodes, ten times slower
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]  # the same interface
+# Without libyaml PyYAML gives the same nodes, ten times slower.
+EventLoader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 MAX_DEPTH = 100
 MAX_EXPANDED = 200_000
@@ -44,20 +42,28 @@ def compose(text: str, *, where: str) -> tuple[Node, ...]:
     """Root node of each document; `text` must begin after a byte order mark, if it has one."""
     try:
         _refuse_deep_nesting(text, where=where)
-        roots = tuple(yaml.compose_all(text, Loader=_Loader))
-    except yaml.reader.ReaderError as error:
-        line = line_at(text, error.position)
-        raise NotYamlError("holds a control character", where=where, line=line) from None
-    except UnicodeEncodeError as error:
-        line = line_at(text, error.start)
-        raise NotYamlError("holds half a character", where=where, line=line) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = ", ".join(part for part in (error.context, error.problem) if part)
-        raise NotYamlError(problem, where=where, line=mark.line + 1 if mark else 1) from None
+        roots = tuple(yaml.compose_all(text, Loader=EventLoader))
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
+        raise not_yaml_from(error, text=text, where=where) from None
     if "&" in text:
         _refuse_expansion(roots, where=where)
     return roots
+
+
+def not_yaml_from(
+    error: yaml.YAMLError | UnicodeEncodeError, *, text: str, where: str
+) -> NotYamlError:
+    """libyaml's error in our words; what stands in the text is not repeated."""
+    if isinstance(error, yaml.reader.ReaderError):
+        line = line_at(text, error.position)
+        return NotYamlError("holds a control character", where=where, line=line)
+    if isinstance(error, UnicodeEncodeError):
+        return NotYamlError("holds half a character", where=where, line=line_at(text, error.start))
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return NotYamlError("cannot be read", where=where, line=1)
+    mark = error.problem_mark or error.context_mark
+    problem = ", ".join(part for part in (error.context, error.problem) if part)
+    return NotYamlError(problem, where=where, line=mark.line + 1 if mark else 1)
 
 
 def line_at(text: str, index: int) -> int:
@@ -127,7 +133,7 @@ def _refuse_deep_nesting(text: str, *, where: str) -> None:
     depth = 0
     opening: tuple[Any, ...] = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
     closing: tuple[Any, ...] = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in yaml.parse(text, Loader=EventLoader):
         depth += isinstance(event, opening) - isinstance(event, closing)
         if depth > MAX_DEPTH:
             line = event.start_mark.line + 1 if event.start_mark else 1

@@ -47,10 +47,10 @@ def test_the_shipped_example_is_the_sample_of_the_guide_at_a_neutral_address() -
 
 
 def test_a_misspelt_field_is_told_with_its_line_and_the_right_name(tmp_path: Path) -> None:
-    assert after("weight: 100", "wieght: 100", folder=tmp_path) == [
-        "24: spec.targetClusterPolicy.preferClusters.0.wieght: "
-        'unknown field; did you mean "weight"?'
-    ]
+    [error] = after("weight: 100", "wieght: 100", folder=tmp_path)
+    field, _, message = error.rpartition(": ")
+    assert field == "24: spec.targetClusterPolicy.preferClusters.0.wieght"
+    assert message == 'unknown field; did you mean "weight"?'
 
 
 def test_an_unknown_enum_value_is_told_with_its_line_and_the_right_one(tmp_path: Path) -> None:
