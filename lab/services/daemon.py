@@ -115,7 +115,7 @@ def daemons(state: Path) -> list[Daemon]:
 
 def _write_pid(file: Path, *, pid: int) -> None:
     partial = file.with_suffix(".partial")
-    partial.write_text(f"{pid} {_start_time(pid)}\n")
+    partial.write_text(f"{pid} {_start_time(pid) or 0}\n")  # 0: it has ended already
     partial.replace(file)
 
 
