@@ -27,7 +27,7 @@ from transition_wire.model import DnsSubdomain
 
 from transition_agent.errors import AgentError
 
-_GO_DURATION = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|d)")
+_PARTS = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|d)")
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
@@ -41,15 +41,21 @@ class SettingsError(AgentError):
     """One or more environment variables are missing or wrong; the message names each."""
 
 
-def _duration(text: Any) -> Any:
+def _duration(text: object) -> timedelta:
     """`5s`, `1m30s`, `7d`, as the guide and Kubernetes write durations; plain numbers: seconds."""
-    if not isinstance(text, str) or not text or _GO_DURATION.sub("", text) != "":
-        return float(text) if isinstance(text, str) and text.isdecimal() else text
-    parts = (float(part["count"]) * _UNITS[part["unit"]] for part in _GO_DURATION.finditer(text))
-    return sum(parts, start=timedelta())
+    if isinstance(text, timedelta):  # a default
+        return text
+    written = str(text).strip()
+    if written.isdecimal():
+        written += "s"
+    parts = [float(part["count"]) * _UNITS[part["unit"]] for part in _PARTS.finditer(written)]
+    duration = sum(parts, start=timedelta())
+    if _PARTS.sub("", written) or duration <= timedelta(0):
+        raise ValueError("give a duration above zero, like 5s, 1m30s or 7d")
+    return duration
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
 def _names(*names: str) -> Any:

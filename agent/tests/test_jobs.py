@@ -1,0 +1,56 @@
+"""Each archive is worked on once, and again later when that failed."""
+
+from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from transition_agent.archive import Archive
+from transition_agent.archives import CheckpointFolder
+from transition_agent.jobs import Ended, Jobs
+
+from benchmarks.archive_file import ArchiveFile
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    ArchiveFile(heap_bytes=1000).write(tmp_path)
+    (archive,) = CheckpointFolder(tmp_path).scan().complete
+    return archive
+
+
+def test_a_recorded_archive_is_never_due_again(archive: Archive) -> None:
+    jobs = Jobs()
+    jobs.update([archive])
+    (job,) = jobs.due(now=0)
+    job.ended = Ended.RECORDED
+    jobs.update([archive])
+    assert jobs.due(now=1e9) == []
+    assert jobs.recorded() == [archive]
+
+
+def test_pauses_after_failures_double_up_to_a_bound(archive: Archive) -> None:
+    jobs = Jobs()
+    jobs.update([archive])
+    (job,) = jobs.due(now=0)
+    pauses = [job.failed(now=0).total_seconds() for _ in range(12)]
+    assert pauses[0] <= 1
+    assert all(pause <= 30 for pause in pauses)
+    assert min(pauses[-3:]) >= 15
+    assert jobs.due(now=0) == []
+    assert jobs.due(now=30) == [job]
+    assert jobs.pause(HOUR, now=0) == timedelta(seconds=job.due)
+
+
+def test_a_running_job_is_not_started_twice_and_not_forgotten(archive: Archive) -> None:
+    jobs = Jobs()
+    jobs.update([archive])
+    (job,) = jobs.due(now=0)
+    job.running = Future()
+    assert jobs.due(now=1) == []
+    assert jobs.update([]) == []
+    job.running.set_result(None)
+    assert jobs.update([]) == [job]
+    assert list(jobs) == []

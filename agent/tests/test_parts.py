@@ -1,0 +1,90 @@
+"""An archive is read once, in parts, through a bounded set of buffers."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+import pytest
+from transition_agent.archive import Archive
+from transition_agent.archives import CheckpointFolder
+from transition_agent.checksums import encode
+from transition_agent.parts import (
+    MAX_PARTS,
+    MIB,
+    PART_BYTES,
+    ArchiveChanged,
+    ArchiveReader,
+    Buffers,
+    part_bytes_for,
+)
+
+from benchmarks.archive_file import ArchiveFile
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    ArchiveFile(heap_bytes=2 * PART_BYTES + 12345).write(tmp_path)
+    (archive,) = CheckpointFolder(tmp_path).scan().complete
+    return archive
+
+
+@pytest.fixture
+def file(archive: Archive) -> Iterator[FileIO]:
+    with FileIO(archive.path) as file:
+        yield file
+
+
+def test_the_parts_are_the_file_and_add_up_to_its_digest(archive: Archive, file: FileIO) -> None:
+    reader = ArchiveReader(file, archive=archive)
+    buffers = Buffers(1)
+    whole = b""
+    for number, part in enumerate(reader.parts(buffers), start=1):
+        assert part.number == number
+        whole += part.body
+        buffers.give(part.body)
+    assert whole == archive.path.read_bytes()
+    assert reader.digest == f"sha256:{hashlib.sha256(whole).hexdigest()}"
+    assert reader.agrees(encode(reader.crc32))
+
+
+def test_reading_waits_while_all_buffers_are_on_their_way(archive: Archive, file: FileIO) -> None:
+    buffers = Buffers(2)
+    parts = ArchiveReader(file, archive=archive).parts(buffers)
+    first, _ = next(parts), next(parts)
+    third = threading.Thread(target=next, args=[parts])
+    third.start()
+    third.join(0.2)
+    assert third.is_alive()
+    buffers.give(first.body)
+    third.join(30)
+    assert not third.is_alive()
+
+
+def test_an_archive_truncated_while_it_is_read_is_noticed(archive: Archive, file: FileIO) -> None:
+    buffers = Buffers(1)
+    reader = ArchiveReader(file, archive=archive)
+    parts = reader.parts(buffers)
+    buffers.give(next(parts).body)
+    os.truncate(archive.path, PART_BYTES + 10)
+    with pytest.raises(ArchiveChanged, match="shorter than it was"):
+        next(parts)
+    assert len(buffers.take(10)) == 10  # its buffer came back
+
+
+def test_an_archive_written_to_while_it_is_read_is_noticed(archive: Archive, file: FileIO) -> None:
+    reader = ArchiveReader(file, archive=archive)
+    reader.check_unchanged()
+    with archive.path.open("ab") as out:
+        out.write(b"more")
+    with pytest.raises(ArchiveChanged, match="written to while it was read"):
+        reader.check_unchanged()
+
+
+@pytest.mark.parametrize("size_bytes", [1, PART_BYTES, 156 << 30, 157 << 30, 5 << 40])
+def test_no_archive_has_more_parts_than_s3_takes(size_bytes: int) -> None:
+    part_bytes = part_bytes_for(size_bytes)
+    assert -(-size_bytes // part_bytes) <= MAX_PARTS
+    assert part_bytes % MIB == 0
