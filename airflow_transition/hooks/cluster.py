@@ -29,7 +29,266 @@ Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is 
 
 Only where a policy has a quiesce hook:
 
-  GET    /api/v1/namespaces/{ns}/pods/{pod}/exec?container=&command=&stdout=true&stderr=true
+  GET    /api/v1/namespaces/{ns}/pods/{pod}/exec?container=&command=&stderr=true
          WebSocket, subprotocol v5.channel.k8s.io or v4.channel.k8s.io; exit status on channel 3
   *      /api/v1/namespaces/{ns}/pods/{pod}:{port}/proxy/{path}
 """
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from urllib.parse import quote
+
+from airflow.sdk import BaseHook
+
+from airflow_transition.core.errors import PermanentError, TemporaryError
+from airflow_transition.hooks.door import ClosedDoor, Door, DoorPlan
+from airflow_transition.hooks.kube_api import KubeApi
+from airflow_transition.hooks.polling import Poll
+from airflow_transition.hooks.quiesce import PodExec, PodRequest, Quiescing
+from airflow_transition.hooks.restored import Pending, judge
+from airflow_transition.hooks.workloads import (
+    PACKAGE_ANNOTATION,
+    PLURALS,
+    POLICY_ANNOTATION,
+    Json,
+    Pod,
+    PodSet,
+    Workload,
+    annotation,
+    owner_uid,
+    pod_revision,
+    read_pod,
+    read_workload,
+    replica_set_revision,
+    selector_query,
+)
+
+_NAMED = 10
+"""How many found objects a message lists."""
+
+
+class NoWorkloadError(PermanentError):
+    """No workload carries the package's annotations."""
+
+
+class SeveralWorkloadsError(PermanentError):
+    """More than one workload carries the package's annotations."""
+
+
+class NoPodError(TemporaryError):
+    """The workload has no running pod."""
+
+
+class PodsRemainError(TemporaryError):
+    """Pods are still there after the time in which they should have gone."""
+
+
+class NotRestoredInTimeError(PermanentError):
+    """The time that the restore was given is over: the caller rolls back."""
+
+
+class ClusterHook(BaseHook):
+    """The cluster behind an Airflow connection of type kubernetes.
+
+    :param kubernetes_conn_id: the connection; its id is the cluster's name in policies.
+    :param poll: how waiting is done; tests pass a clock of their own.
+    """
+
+    def __init__(self, kubernetes_conn_id: str, *, poll: Poll | None = None) -> None:
+        super().__init__()
+        self.cluster = kubernetes_conn_id
+        self.api = KubeApi(kubernetes_conn_id)
+        self.poll = poll or Poll()
+
+    def find_workload(self, package: str, *, namespace: str | None = None) -> Workload:
+        """The one workload that deploys `package`, found by its two annotations."""
+        annotated = self._annotated(namespace)
+        found = [workload for workload in annotated if workload.package == package]
+        if len(found) == 1:
+            return found[0]
+        where = f"cluster {self.cluster!r}, namespace {namespace or '(any)'}"
+        if found:
+            raise SeveralWorkloadsError(
+                f"several workloads carry the package name {package!r}",
+                where=where,
+                found=_listed(found),
+                do="give each its own package name, or the package a namespace in the policy",
+            )
+        others = [f"{workload.package!r} on {workload}" for workload in annotated]
+        raise NoWorkloadError(
+            f"no workload carries the package name {package!r}",
+            where=where,
+            found=_listed(others) if others else "no annotated workload at all",
+            do=f'annotate the workload itself: {POLICY_ANNOTATION}: "true" and '
+            f"{PACKAGE_ANNOTATION}: {package}",
+        )
+
+    def pods(self, workload: Workload) -> tuple[Pod, ...]:
+        """Its pods by the chain of owners, best first: running, current, Ready, oldest."""
+        current = self._owners(workload)
+        found = []
+        for item in self._selected(workload.pods):
+            owner = owner_uid(item)
+            if owner in current:
+                made_now = current[owner] and _made_from_newest(item, workload=workload)
+                found.append(read_pod(item, current=made_now))
+        return tuple(sorted(found, key=_rank))
+
+    def find_pod(self, workload: Workload) -> tuple[Pod, tuple[Pod, ...]]:
+        """The pod to checkpoint, and the replicas beside it, which are not cloned.
+
+        A pod that was replaced is found again: nothing is remembered between two calls.
+        """
+        pods = self.pods(workload)
+        running = [pod for pod in pods if pod.running and pod.node is not None]
+        if not running:
+            raise NoPodError(
+                "the workload has no running pod",
+                where=f"cluster {self.cluster!r}: {workload}",
+                found=_listed([f"{pod.name} {_state(pod)}" for pod in pods]) or "no pod",
+                do="nothing if it is starting; else look at the workload's events",
+            )
+        return running[0], tuple(running[1:])
+
+    def wait_gone(self, pods: PodSet, *, timeout: timedelta) -> None:
+        """Return when no pod of the set can be running.
+
+        Asked by labels alone: when a workload is deleted, its ReplicaSet can go before its pods.
+        """
+        remaining: list[Pod] = []
+
+        def gone() -> bool | None:
+            found = [read_pod(item, current=True) for item in self._selected(pods)]
+            remaining[:] = [pod for pod in found if not pod.finished]
+            return None if remaining else True
+
+        self.poll.until(
+            gone,
+            timeout=timeout,
+            late=lambda: PodsRemainError(
+                "pods are still there",
+                where=f"cluster {self.cluster!r}: {pods}",
+                found=_listed([f"{pod.name} {_state(pod)}" for pod in remaining])
+                or "the API server does not tell",
+                do="check that the GitOps engine has applied the commit, and the pods' finalizers",
+            ),
+        )
+
+    def wait_restored(
+        self,
+        package: str,
+        *,
+        images: Mapping[str, str],
+        namespace: str | None = None,
+        timeout: timedelta,
+    ) -> Pod:
+        """The pod that runs the checkpoint `images` (by container), restored and Ready.
+
+        What cannot become good by waiting raises at once, with its cure (`hooks/restored.py`).
+        """
+        last: list[Pending] = [Pending("nothing was seen yet")]
+
+        def restored() -> Pod | None:
+            try:
+                pods = self.pods(self.find_workload(package, namespace=namespace))
+            except NoWorkloadError as error:
+                verdict: Pod | Pending = Pending(error.what)
+            else:
+                verdict = judge(pods, images=images, where=f"cluster {self.cluster!r}")
+            if isinstance(verdict, Pod):
+                return verdict
+            last[:] = [verdict]
+            return None
+
+        return self.poll.until(
+            restored,
+            timeout=timeout,
+            late=lambda: NotRestoredInTimeError(
+                f"package {package!r} was not restored within {timeout.total_seconds():g} s",
+                where=f"cluster {self.cluster!r}",
+                found=last[0].why,
+                do="look at the pod's events and at the GitOps engine's state",
+            ),
+        )
+
+    def describe_door(self, workload: Workload) -> DoorPlan:
+        """What closing the door would close, and what it cannot."""
+        return self._door().plan(workload)
+
+    def close_door(self, pods: PodSet, *, timeout: timedelta = timedelta(seconds=30)) -> ClosedDoor:
+        """Take the pods out of their Services and deny their traffic both ways; repeatable."""
+        return self._door().close(pods, egress=True, timeout=timeout)
+
+    def close_ingress_for(
+        self,
+        labels: Mapping[str, str],
+        *,
+        namespace: str,
+        workload: str,
+        timeout: timedelta = timedelta(seconds=30),
+    ) -> ClosedDoor:
+        """Close the door before the pod is there; what it reaches itself stays open to it."""
+        pods = PodSet(namespace=namespace, workload=workload, labels=labels)
+        door = self._door()
+        door.ensure_namespace(namespace)
+        return door.close(pods, egress=False, timeout=timeout)
+
+    def confirm_door(self, pods: PodSet) -> None:
+        """Raise if the door did not stay closed since `close_door`: the move must be undone."""
+        self._door().confirm(pods)
+
+    def open_door(self, pods: PodSet) -> ClosedDoor:
+        """Undo what closing did, from the cluster's own state; gives what was found closed."""
+        return self._door().open(pods)
+
+    def run_hook(self, pod: Pod, hook: PodExec | PodRequest) -> None:
+        """Run a package's own quiesce hook in or against the pod."""
+        Quiescing(self.api).run(pod, hook)
+
+    def _door(self) -> Door:
+        return Door(self.api, poll=self.poll)
+
+    def _annotated(self, namespace: str | None) -> list[Workload]:
+        inside = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
+        return [
+            read_workload(item, kind=kind)
+            for kind, plural in PLURALS.items()
+            for item in self.api.items(f"/apis/apps/v1/{inside}{plural}")
+            if annotation(item, POLICY_ANNOTATION) == "true"
+        ]
+
+    def _selected(self, pods: PodSet) -> list[Json]:
+        query = {"labelSelector": selector_query(pods.label_selector)}
+        return list(self.api.items(f"/api/v1/namespaces/{pods.namespace}/pods", query=query))
+
+    def _owners(self, workload: Workload) -> dict[str | None, bool]:
+        """Uids of the objects that make this workload's pods, and whether they are current."""
+        if workload.kind != "Deployment":
+            return {workload.uid: True}
+        owners: dict[str | None, bool] = {}
+        query = {"labelSelector": selector_query(workload.pods.label_selector)}
+        path = f"/apis/apps/v1/namespaces/{workload.namespace}/replicasets"
+        for item in self.api.items(path, query=query):
+            if owner_uid(item) == workload.uid:
+                revision = replica_set_revision(item)
+                owners[item["metadata"]["uid"]] = revision == workload.revision
+        return owners
+
+
+def _made_from_newest(item: Json, *, workload: Workload) -> bool:
+    if workload.kind == "Deployment" or workload.revision is None:
+        return True
+    return pod_revision(item, kind=workload.kind) == workload.revision
+
+
+def _rank(pod: Pod) -> tuple[bool, bool, bool, float, str]:
+    return (not pod.running, not pod.current, not pod.ready, pod.created.timestamp(), pod.name)
+
+
+def _state(pod: Pod) -> str:
+    return "Terminating" if pod.deleting else pod.phase
+
+
+def _listed(found: Sequence[object]) -> str:
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return ", ".join(str(item) for item in found[:_NAMED]) + more
