@@ -69,4 +69,4 @@ bench: machine ## make bench NAME=<name>; names in docs/reference/benchmarks.md
 	@.venv/bin/python -m benchmarks $(NAME)
 
 clean:
-	rm -rf .venv .venv-core .lab
+	rm -rf .venv .venv-core .lab .lab-tests

@@ -1,11 +1,8 @@
 """The services where the lab has them: in a network namespace of their own."""
 
-import secrets
 import socket
 import ssl
-from collections.abc import Iterator
-from ipaddress import IPv4Network
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,13 +14,10 @@ from lab.services.service import Service
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[LabSettings]:
+def settings(settings_for: Callable[[str], LabSettings]) -> Iterator[LabSettings]:
     """An empty lab of this test's own: only its network."""
-    settings = LabSettings(
-        name=f"t{secrets.token_hex(2)}",
-        subnet=IPv4Network(f"10.87.{200 + secrets.randbelow(50)}.0/24"),
-        state=tmp_path / "lab",
-    )
+    settings = settings_for("namespace")
+    lifecycle.down(settings)
     network.create(settings)
     yield settings
     lifecycle.down(settings)
