@@ -1,0 +1,195 @@
+"""Whether a process checkpointed on one node restores on another, by the facts of both.
+
+The rules come from runs on real nodes and from the release notes of CRIU and the runtimes; Podman
+checks none of them itself.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from transition_wire.node_facts import NodeFacts
+
+Version = tuple[int, ...]
+Line = tuple[int, int]
+
+_RUNTIMES = ("containerd", "crio", "podman")
+"""In the order in which a node is taken to run them: a kubelet never runs Podman."""
+_SPOKEN = {"containerd": "containerd", "crio": "CRI-O", "podman": "Podman"}
+
+_CONTAINERD_SAFE: Mapping[Line, Version] = {(2, 1): (2, 1, 9), (2, 2): (2, 2, 5), (2, 3): (2, 3, 2)}
+"""First version of each line without CVE-2026-53492 and CVE-2026-50195."""
+_CONTAINERD_SWITCHED: Mapping[Line, Version] = {(2, 2): (2, 2, 7), (2, 3): (2, 3, 4)}
+"""First version of each line that restores only where its configuration says so."""
+_CRIO_RESTORES = (1, 25)
+_PODMAN_RESTORES = (4, 0)
+
+_OLD_CRIU, _OLD_CRIU_KERNEL = (3, 17), (6, 13)
+_DEAF_CRIU, _DEAF_CRIU_KERNEL = (4, 2), (6, 16)
+
+_KERNEL_FLAGS = """
+acc_power acpi amd_ppin aperfmperf apic arat arch_capabilities arch_lbr arch_perfmon art autoibrs
+avic bts cat_l2 cat_l3 cdp_l2 cdp_l3 cmp_legacy constant_tsc cpb cpuid cpuid_fault cqm cqm_llc
+cqm_mbm_local cqm_mbm_total cqm_occup_llc cr8_legacy dca decodeassists ds_cpl dtes64 dtherm dts epb
+ept ept_ad est extapic extd_apicid flexpriority flush_l1d flushbyasid hfi hwp hwp_act_window hwp_epp
+hwp_notify hwp_pkg_req hw_pstate hypervisor ibpb ibrs ibrs_enhanced ibs ida intel_ppin intel_pt
+invpcid invpcid_single ht lbrv mba mca mce md_clear monitor mtrr npt nonstop_tsc nopl nrip_save
+osvw overflow_recov pae pat pausefilter pbe pcid pconfig pdcm pebs perfctr_core perfctr_llc
+perfctr_nb pfthreshold pge pln pse pse36 pti pts rdt_a rep_good rsb_ctxsw sdbg sev sev_es skinit
+smap smca smep smx ss ssbd stibp succor svm svm_lock topoext tm tm2 tpr_shadow tsc_adjust
+tsc_deadline_timer tsc_known_freq tsc_reliable tsc_scale umip up vgif virt_ssbd vme vmcb_clean
+vmmcall vmx vnmi vpid v_vmsave_vmload wdt x2apic x2avic xsaves xtopology xtpr
+"""
+_NOT_FOR_PROGRAMS = frozenset(_KERNEL_FLAGS.split())
+"""Flags of the kernel's own use, its mitigations and its virtualisation.
+
+They differ between kernels on one CPU, and a running program cannot depend on them.
+"""
+_NAMED_FEATURES = 5
+"""More would not be read."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Whether a node fits, in plain words."""
+
+    node: str
+    against: tuple[str, ...]
+    """Why it does not; empty where it fits."""
+    remarks: tuple[str, ...]
+    """What a person should know although it fits."""
+
+    @property
+    def fits(self) -> bool:
+        return not self.against
+
+
+def parity(node: NodeFacts, *, needs: NodeFacts) -> Parity:
+    """How `node` compares with what a restore point's node had."""
+    against = [
+        *_against_criu(node, needs=needs),
+        *_against_cpu(node, needs=needs),
+        *_against_kernel_interfaces(node, needs=needs),
+    ]
+    able, remarks = _runtime(node, needs=needs)
+    against += able
+    return Parity(node.node, tuple(against), (*remarks, *_criu_remarks(node)))
+
+
+def _against_criu(node: NodeFacts, *, needs: NodeFacts) -> Iterator[str]:
+    if node.criu is None:
+        yield "CRIU is not installed"
+        return
+    if node.criu_check is None:
+        yield "criu check was never run"
+    elif not node.criu_check.passed:
+        first = next(iter(node.criu_check.output.strip().splitlines()), "without a word")
+        yield f"criu check fails: {first[:200]}"
+    own, wanted, kernel = version(node.criu), version(needs.criu), version(node.kernel)
+    if own is None:
+        yield f"its CRIU version cannot be read: {node.criu[:40]!r}"
+        return
+    if _line(own) <= _OLD_CRIU and kernel is not None and _line(kernel) >= _OLD_CRIU_KERNEL:
+        yield f"CRIU {node.criu} fails on kernel {node.kernel}; CRIU 4.2 works"
+    if wanted is not None and _line(own) < _line(wanted):
+        yield f"CRIU {node.criu} is older than {needs.criu}, which wrote the checkpoint"
+
+
+def _criu_remarks(node: NodeFacts) -> Iterator[str]:
+    own, kernel = version(node.criu), version(node.kernel)
+    if own and kernel and _line(own) < _DEAF_CRIU and _line(kernel) >= _DEAF_CRIU_KERNEL:
+        yield (
+            f"CRIU {node.criu} cannot dump sockets on kernel {node.kernel}: what is restored "
+            "there may not be checkpointed again before CRIU is 4.2"
+        )
+
+
+def _against_cpu(node: NodeFacts, *, needs: NodeFacts) -> Iterator[str]:
+    if node.architecture != needs.architecture:
+        yield f"its architecture is {node.architecture}, the process ran on {needs.architecture}"
+        return
+    missing = sorted(set(needs.cpu_features) - set(node.cpu_features) - _NOT_FOR_PROGRAMS)
+    if missing:
+        named, more = missing[:_NAMED_FEATURES], len(missing) - _NAMED_FEATURES
+        yield f"its CPU lacks {', '.join(named)}{f' and {more} more' if more > 0 else ''}"
+    wanted, own = needs.xsave_size_bytes, node.xsave_size_bytes
+    if wanted is not None and (own is None or own < wanted):
+        found = "is unknown" if own is None else f"is {own} bytes"
+        yield f"the space for its CPU's registers (xsave) {found}, the process needs {wanted}"
+
+
+def _against_kernel_interfaces(node: NodeFacts, *, needs: NodeFacts) -> Iterator[str]:
+    if node.cgroup_version != needs.cgroup_version:
+        yield f"it has cgroup v{node.cgroup_version}, the process ran under v{needs.cgroup_version}"
+    own, wanted = version(node.runc), version(needs.runc)
+    if wanted is None:
+        return
+    if own is None:
+        yield f"runc is not installed, the process ran under runc {needs.runc}"
+    elif _line(own) != _line(wanted):
+        yield f"runc {node.runc} is of another line than {needs.runc}, which ran the process"
+
+
+def _runtime(node: NodeFacts, *, needs: NodeFacts) -> tuple[list[str], list[str]]:
+    """Reasons against the runtime that would restore, and remarks on it.
+
+    Archives of one kind of runtime are not known to restore under another.
+    """
+    there, here = _installed(needs), _installed(node)
+    common = [kind for kind in _RUNTIMES if kind in there and kind in here]
+    if not here:
+        return ["no container runtime is known on it"], []
+    if there and not common:
+        ours, theirs = _SPOKEN[next(iter(here))], _SPOKEN[next(iter(there))]
+        return [f"it runs {ours}, the checkpoint was made under {theirs}"], []
+    kind = common[0] if common else next(iter(here))
+    own = version(here[kind])
+    if own is None:
+        return [f"its {_SPOKEN[kind]} version cannot be read: {here[kind][:40]!r}"], []
+    if kind == "containerd":
+        return _containerd(here[kind], own)
+    return _other_runtime(kind, here[kind], own)
+
+
+def _containerd(written: str, own: Version) -> tuple[list[str], list[str]]:
+    line = _line(own)
+    if line < min(_CONTAINERD_SAFE):
+        return [f"containerd {written} cannot restore; 2.1.9, 2.2.5 or 2.3.2 can"], []
+    if line > max(_CONTAINERD_SAFE):
+        return [f"containerd {written} no longer restores from images; 2.3 does"], []
+    safe = _CONTAINERD_SAFE[line]
+    if own < safe:
+        cure = ".".join(map(str, safe))
+        holes = "CVE-2026-53492, CVE-2026-50195"
+        return [f"containerd {written} restores with known holes ({holes}) until {cure}"], []
+    if line in _CONTAINERD_SWITCHED and own >= _CONTAINERD_SWITCHED[line]:
+        setting = "enable_experimental_restore_via_create = true"
+        return [], [f"containerd {written} restores only with {setting}"]
+    return [], []
+
+
+def _other_runtime(kind: str, written: str, own: Version) -> tuple[list[str], list[str]]:
+    floor = _CRIO_RESTORES if kind == "crio" else _PODMAN_RESTORES
+    if own < floor:
+        wanted = ".".join(map(str, floor))
+        return [f"{_SPOKEN[kind]} {written} cannot restore from images; {wanted} can"], []
+    if kind == "crio":
+        setting = 'container_level_enabled = "checkpoint_restore"'
+        return [], [f"CRI-O {written} restores only where it is switched on; newer ones: {setting}"]
+    return [], []
+
+
+def _installed(node: NodeFacts) -> dict[str, str]:
+    versions = {"containerd": node.containerd, "crio": node.crio, "podman": node.podman}
+    return {kind: text for kind, text in versions.items() if text is not None}
+
+
+def version(text: str | None) -> Version | None:
+    """Leading numbers of a version as programs print it: 'v1.1.5+ds1' is (1, 1, 5)."""
+    found = re.match(r"v?(\d+(?:\.\d+)*)", text.strip()) if text else None
+    return tuple(map(int, found[1].split("."))) if found else None
+
+
+def _line(of: Version) -> Line:
+    """Its first two numbers."""
+    return of[0], of[1] if len(of) > 1 else 0
