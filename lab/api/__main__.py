@@ -12,6 +12,7 @@ from lab.api.commands import Runner
 from lab.api.dataplane import Dataplane
 from lab.api.kubelet import Kubelet
 from lab.api.podman import Podman
+from lab.api.registry import Registry
 from lab.api.server import Server
 from lab.api.store import Store
 from lab.certificates import Authority
@@ -31,7 +32,16 @@ async def serve(cluster: str) -> None:
     podman = Podman(runner, cgroup=node.cgroup)
     store = Store(node.folder / "objects.json")
     kubelet = Kubelet(
-        store=store, podman=podman, node_address=node.address, checkpoints=CHECKPOINTS
+        store=store,
+        podman=podman,
+        registry=Registry(
+            address=lab.registry.address,
+            username=lab.registry.username,
+            password=lab.registry.password,
+            ca_file=lab.ca_file,
+        ),
+        node_address=node.address,
+        checkpoints=CHECKPOINTS,
     )
     dataplane = Dataplane(runner, node_address=node.address, pod_network=node.pod_network)
     server = Server(

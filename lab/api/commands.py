@@ -1,9 +1,13 @@
 """Calls to programs from the server's event loop."""
 
 import asyncio
+import logging
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+
+log = logging.getLogger(__name__)
 
 
 class CommandFailedError(Exception):
@@ -24,6 +28,7 @@ class Runner:
         timeout_seconds: float | None = None,
     ) -> str:
         """What the program printed; its last words are in the error."""
+        began = time.monotonic()
         child = await asyncio.create_subprocess_exec(
             *arguments,
             stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
@@ -39,6 +44,9 @@ class Runner:
                 child.kill()
             await child.wait()
             raise
+        # Options may hold a workload's own words: only what the program was asked to do is logged.
+        asked = " ".join(arguments[:3])
+        log.info("%s: status %s in %.2f s", asked, child.returncode, time.monotonic() - began)
         if child.returncode != 0:
             said = err.decode(errors="replace").strip() or f"status {child.returncode}"
             raise CommandFailedError(said[-2_000:])

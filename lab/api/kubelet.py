@@ -15,6 +15,7 @@ from lab.api.commands import CommandFailedError
 from lab.api.kinds import POD, Object, name_of, namespace_of
 from lab.api.pod_worker import PodWorker
 from lab.api.podman import Podman, container_name
+from lab.api.registry import Registry
 from lab.api.store import Store
 from lab.api.workloads import is_active
 
@@ -25,10 +26,17 @@ class Kubelet:
     """Brings the node in line with the pods in the store."""
 
     def __init__(
-        self, *, store: Store, podman: Podman, node_address: str, checkpoints: Path
+        self,
+        *,
+        store: Store,
+        podman: Podman,
+        registry: Registry,
+        node_address: str,
+        checkpoints: Path,
     ) -> None:
         self._store = store
         self._podman = podman
+        self._registry = registry
         self._address = node_address
         self._checkpoints = checkpoints
         self._workers: dict[str, PodWorker] = {}
@@ -50,7 +58,11 @@ class Kubelet:
                 continue
             if uid not in self._workers:
                 self._workers[uid] = PodWorker(
-                    pod, podman=self._podman, store=self._store, told=self._teller(uid)
+                    pod,
+                    podman=self._podman,
+                    registry=self._registry,
+                    store=self._store,
+                    told=self._teller(uid),
                 )
                 if is_active(pod):
                     self._workers[uid].start()

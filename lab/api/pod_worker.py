@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab.api import probes, volumes
 from lab.api.commands import CommandFailedError
@@ -23,6 +24,7 @@ from lab.api.podman import (
     container_name,
     sandbox_annotations,
 )
+from lab.api.registry import CheckpointImage, Registry
 from lab.api.store import Store, timestamp
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,13 @@ class PodWorker:
     """Keeps one pod as its spec says until it is told to end it."""
 
     def __init__(
-        self, pod: Object, *, podman: Podman, store: Store, told: Callable[[], None]
+        self,
+        pod: Object,
+        *,
+        podman: Podman,
+        registry: Registry,
+        store: Store,
+        told: Callable[[], None],
     ) -> None:
         self.pod = pod
         self.address = ""
@@ -66,6 +74,7 @@ class PodWorker:
             for each in pod["spec"]["containers"]
         ]
         self._podman = podman
+        self._registry = registry
         self._store = store
         self._told = told
         self._pod_id = ""
@@ -131,36 +140,24 @@ class PodWorker:
         found = await self._podman.container(name)
         if found is None or not found.running:
             await self._podman.remove_container(name)
-            image = await self._image(state)
-            state.reason = "CreateContainerError"
-            await self._bring_up(state, name=name, image=image)
+            await self._bring_up(state, name=name)
             found = await self._podman.container(name)
         if found is None or not found.running:
             state.reason = "RunContainerError"
             raise CommandFailedError(f"container {state.spec['name']} ended as it started")
-        base = await self._podman.image(found.image_name, pull=False)
+        base = await self._podman.image(found.image_name)
         state.image = found.image_name
         state.image_id = base.reference if base else found.image_id
         return found
 
-    async def _image(self, state: ContainerState) -> Image:
-        state.reason = "ErrImagePull"
-        reference, policy = state.spec["image"], state.spec["imagePullPolicy"]
-        if policy != "Always":
-            known = await self._podman.image(reference, pull=False)
-            if known is not None:
-                return known
-        pulled = await self._podman.image(reference, pull=True)
-        if pulled is None:
-            raise CommandFailedError(f"{reference} is not on the node after its pull")
-        return pulled
-
-    async def _bring_up(self, state: ContainerState, *, name: str, image: Image) -> None:
-        container = state.spec["name"]
-        annotations = sandbox_annotations(self.pod, container=container)
-        if image.checkpoint:
+    async def _bring_up(self, state: ContainerState, *, name: str) -> None:
+        """Start the container, or restore it if its image is a checkpoint."""
+        annotations = sandbox_annotations(self.pod, container=state.spec["name"])
+        source = await self._fetch(state)
+        state.reason = "CreateContainerError"
+        if isinstance(source, Path):
             await self._podman.restore(
-                name=name, pod_id=self._pod_id, image=image, annotations=annotations
+                name=name, pod_id=self._pod_id, archive=source, annotations=annotations
             )
             return
         settings = Settings(
@@ -171,8 +168,34 @@ class PodWorker:
             mounts=volumes.mounts(state.spec, pod=self.pod, store=self._store),
         )
         await self._podman.create(
-            state.spec, name=name, pod_id=self._pod_id, image=image, settings=settings
+            state.spec, name=name, pod_id=self._pod_id, image=source, settings=settings
         )
+
+    async def _fetch(self, state: ContainerState) -> Image | Path:
+        """The image on the node; of a checkpoint image, its archive, kept as long as the pod."""
+        reference, container = state.spec["image"], state.spec["name"]
+        archive = volumes.folder_of(self.pod) / f"{container}.checkpoint.tar"
+        if archive.exists():
+            return archive
+        state.reason = "ErrImagePull"
+        if state.spec["imagePullPolicy"] != "Always":
+            known = await self._podman.image(reference)
+            if known is not None:
+                return known
+        checkpoint = await asyncio.to_thread(self._registry.checkpoint_image, reference)
+        if checkpoint is None:
+            return await self._podman.pull(reference)
+        await asyncio.gather(
+            asyncio.to_thread(self._registry.archive, checkpoint, into=archive),
+            self._fetch_base(checkpoint),
+        )
+        return archive
+
+    async def _fetch_base(self, checkpoint: CheckpointImage) -> None:
+        """The base image comes while the archive does; else Podman pulls it when it restores."""
+        base = await asyncio.to_thread(self._registry.base_image, checkpoint)
+        if base is not None and await self._podman.image(base) is None:
+            await self._podman.pull(base)
 
     def _runs(self, state: ContainerState, container: Container) -> None:
         state.id, state.started = container.id, _seconds(container.started)

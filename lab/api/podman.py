@@ -13,13 +13,6 @@ from pathlib import Path
 from lab.api.commands import CommandFailedError, Runner
 from lab.api.kinds import Object, name_of, namespace_of
 
-CHECKPOINT_ANNOTATIONS = (
-    "org.criu.checkpoint.container.name",
-    "io.podman.annotations.checkpoint.name",
-    "io.kubernetes.cri-o.annotations.checkpoint.name",
-)
-"""Any of these on a manifest makes its image a checkpoint image."""
-
 _UID_LABEL = "lab.pod-uid"
 _USERDATA = Path("/var/lib/containers/storage/overlay-containers")
 
@@ -30,7 +23,7 @@ class Image:
 
     id: str
     reference: str
-    checkpoint: bool
+    """By digest, where the registry's is known."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +76,27 @@ class Podman:
         """Ask its processes to end, end them when the grace is over, and forget the pod."""
         await self._podman("pod", "rm", "--force", "--ignore", f"--time={grace_seconds}", pod_id)
 
-    async def image(self, reference: str, *, pull: bool) -> Image | None:
-        """The image if it is on the node; with `pull`, fetched from its registry before."""
-        if pull:
-            await self._podman("pull", "--quiet", reference)
+    async def pull(self, reference: str) -> Image:
+        """Fetch an image from its registry."""
+        await self._podman("pull", "--quiet", reference)
+        found = await self.image(reference)
+        if found is None:
+            raise CommandFailedError(f"{reference} is not on the node after its pull")
+        return found
+
+    async def image(self, reference: str) -> Image | None:
+        """The image if it is on the node."""
         try:
             (found,) = json.loads(await self._podman("image", "inspect", reference))
-        except CommandFailedError:
-            if pull:
-                raise
-            return None
-        annotations = found.get("Annotations") or {}
+        except CommandFailedError as error:
+            if "unable to inspect" in str(error) or "image not known" in str(error):
+                return None
+            raise
         digests = found.get("RepoDigests") or []
         repository = reference.partition("@")[0].rpartition(":")[0] or reference
         return Image(
             id=found["Id"],
             reference=next((each for each in digests if each.startswith(repository)), reference),
-            checkpoint=any(name in annotations for name in CHECKPOINT_ANNOTATIONS),
         )
 
     async def container(self, name: str) -> Container | None:
@@ -144,10 +141,13 @@ class Podman:
         await self._podman("start", name)
 
     async def restore(
-        self, *, name: str, pod_id: str, image: Image, annotations: Mapping[str, str]
+        self, *, name: str, pod_id: str, archive: Path, annotations: Mapping[str, str]
     ) -> None:
-        """Bring the process of a checkpoint image back to life in this pod."""
-        await self._podman("container", "restore", "--pod", pod_id, "--name", name, image.reference)
+        """Bring the process of a checkpoint archive back to life in this pod."""
+        await self._podman(
+            *("container", "restore", "--pod", pod_id, "--name", name),
+            f"--import={archive}",
+        )
         container = await self.container(name)
         if container is not None:
             _rename_sandbox(container.id, annotations=annotations)

@@ -36,12 +36,17 @@ def mounts(spec: Object, *, pod: Object, store: Store) -> dict[Path, Path]:
     }
 
 
+def folder_of(pod: Object) -> Path:
+    """What the node keeps for a pod as long as it lives."""
+    return _FOLDER / str(pod["metadata"]["uid"])
+
+
 def remove(pod: Object) -> None:
-    shutil.rmtree(_FOLDER / pod["metadata"]["uid"], ignore_errors=True)
+    shutil.rmtree(folder_of(pod), ignore_errors=True)
 
 
 def _folder(volume: Object, *, pod: Object, store: Store) -> Path:
-    folder = _FOLDER / str(pod["metadata"]["uid"]) / str(volume["name"])
+    folder = folder_of(pod) / "volumes" / str(volume["name"])
     folder.mkdir(parents=True, exist_ok=True)
     if "emptyDir" in volume:
         folder.chmod(0o777)
