@@ -83,9 +83,9 @@ def archive_layer(record: CheckpointRecord) -> Layer:
 
 def base_image(config_dump: bytes, *, where: str) -> BaseImage:
     """Read which image the container was started from; containerd, CRI-O and Podman differ."""
-    config = _config(config_dump, where=where)
-    name = config.get("rootfsImageName") or config.get("rootfsImage")
-    reference = config.get("rootfsImageRef") or config.get("rootfsImageID")
+    config = _folded(_config(config_dump, where=where))
+    name = config.get("rootfsimagename") or config.get("rootfsimage")
+    reference = config.get("rootfsimageref") or config.get("rootfsimageid")
     if not isinstance(name, str) or not isinstance(reference, str) or not name or not reference:
         raise UnusableConfigError(
             "config.dump does not name the container's base image",
@@ -121,11 +121,8 @@ def override_layer(config_dump: bytes, *, base_image: str, where: str) -> bytes:
     """
     config = _config(config_dump, where=where)
     names = {"rootfsimageref": "rootfsImageRef", "rootfsimagename": "rootfsImageName"}
-    # Go reads JSON keys without regard to case: another spelling would win over ours.
     kept = {key: value for key, value in config.items() if key.lower() not in names}
-    for lower, name in names.items():
-        if any(key.lower() == lower for key in config):
-            kept[name] = base_image
+    kept |= {name: base_image for lower, name in names.items() if lower in _folded(config)}
     member = tarfile.TarInfo(CONFIG_DUMP)
     content = json.dumps(kept, separators=(",", ":")).encode()
     member.size = len(content)
@@ -175,11 +172,12 @@ def image_annotations(
     *, record: CheckpointRecord, config_dump: bytes, base_image: str
 ) -> dict[str, str]:
     """Say what each runtime looks for before it restores, and what a person wants to know."""
-    config = _config(config_dump, where=record.key)
+    config = _folded(_config(config_dump, where=record.key))
     node = record.node
     name, _, digest = base_image.partition("@")
-    image = str(config.get("rootfsImage") or config.get("rawImageName") or record.base_image.name)
-    runtime = _runtime(config)
+    image = str(config.get("rootfsimage") or config.get("rawimagename") or record.base_image.name)
+    runtime = str(config.get("runtime") or "runc")
+    architecture = _GO_ARCHITECTURES.get(node.architecture, node.architecture)
     known = {
         "org.criu.checkpoint.container.name": record.container,
         "org.criu.checkpoint.pod.name": record.pod,
@@ -187,19 +185,17 @@ def image_annotations(
         "org.criu.checkpoint.rootfsImageName": base_image,
         "org.criu.checkpoint.rootfsImageID": base_image,
         "org.criu.checkpoint.rootfsImageUserRequested": image,
-        "org.criu.checkpoint.runtime.name": str(config.get("runtime") or runtime),
+        "org.criu.checkpoint.runtime.name": runtime,
         "io.kubernetes.cri-o.annotations.checkpoint.name": record.container,
         "io.podman.annotations.checkpoint.name": str(config.get("name") or record.container),
         "io.podman.annotations.checkpoint.rawImageName": image,
         "io.podman.annotations.checkpoint.rootfsImageName": base_image,
-        "io.podman.annotations.checkpoint.rootfsImageID": str(config.get("rootfsImageID") or ""),
-        "io.podman.annotations.checkpoint.runtime.name": runtime,
+        "io.podman.annotations.checkpoint.rootfsImageID": str(config.get("rootfsimageid") or ""),
+        "io.podman.annotations.checkpoint.runtime.name": _oci_runtime(runtime),
         "io.podman.annotations.checkpoint.runtime.version": node.runc or "",
         "io.podman.annotations.checkpoint.podman.version": node.podman or "",
         "io.podman.annotations.checkpoint.criu.version": node.criu or "",
-        "io.podman.annotations.checkpoint.host.arch": _GO_ARCHITECTURES.get(
-            node.architecture, node.architecture
-        ),
+        "io.podman.annotations.checkpoint.host.arch": architecture,
         "io.podman.annotations.checkpoint.host.kernel": node.kernel,
         "io.podman.annotations.checkpoint.cgroups.version": f"v{node.cgroup_version}",
         "org.opencontainers.image.created": _rfc3339(record.created),
@@ -230,6 +226,15 @@ def image_repository(record: CheckpointRecord, *, repository: str) -> str:
     return path
 
 
+def split_name(image: str) -> tuple[str, str, str]:
+    """Split an image's name into registry, repository and tag, as container runtimes do."""
+    host, slash, rest = image.partition("/")
+    if not slash or not (set(".:") & set(host) or host == "localhost"):
+        host, rest = "docker.io", image if slash else f"library/{image}"
+    repository, _, tag = rest.partition(":")
+    return host, repository, tag or "latest"
+
+
 def image_tag(created: datetime) -> str:
     """Give the tag for people: when the checkpoint was made. Nothing refers to it."""
     return created.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -251,10 +256,17 @@ def _not_json(where: str) -> UnusableConfigError:
     )
 
 
-def _runtime(config: Mapping[str, Any]) -> str:
-    """Give the OCI runtime's own name: Podman restores only what its own runtime dumped."""
-    named = str(config.get("ociRuntime") or config.get("runtime") or "runc")
-    return "crun" if "crun" in named else "runc"
+def _folded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Fold the keys' case: Go reads JSON so, and any spelling would win over ours."""
+    return {key.lower(): value for key, value in config.items()}
+
+
+def _oci_runtime(runtime: str) -> str:
+    """Give the OCI runtime's own name (containerd says `io.containerd.runc.v2`).
+
+    Podman restores only what the runtime that it uses itself has dumped.
+    """
+    return "crun" if "crun" in runtime else "runc"
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -25,6 +25,7 @@ from airflow_transition.hooks.registry_errors import (
 from airflow_transition.hooks.zstd_stream import ZstdStream
 
 _OK, _CREATED = 200, 201
+_API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -139,12 +140,12 @@ class OciRegistryHook(BaseHook):
                 )
 
     def resolve(self, image: str, *, image_id: str | None = None) -> str:
-        """Give `host/repository@sha256:...` for a tagged image of this registry.
+        """Give `host/repository@sha256:...` for a tagged image; other registries are asked openly.
 
         With `image_id` (the digest of its config) the tag must still point at that very image.
         """
-        repository, tag = self._named(image)
-        manifest = self._get_manifest(repository, tag)
+        host, repository, tag = oci.split_name(image)
+        manifest = self._get_manifest(repository, tag, client=self._client_for(host))
         content = self._parsed(manifest, where=image)
         if image_id is not None and content.get("config", {}).get("digest") != image_id:
             raise ImageDamagedError(
@@ -153,7 +154,7 @@ class OciRegistryHook(BaseHook):
                 found=f"not {image_id}",
                 do="start containers from images by digest",
             )
-        return f"{self._client.host}/{repository}@{oci.digest_of(manifest)}"
+        return f"{host}/{repository}@{oci.digest_of(manifest)}"
 
     def _archive_layer(
         self,
@@ -227,8 +228,10 @@ class OciRegistryHook(BaseHook):
                 body=manifest,
             )
 
-    def _get_manifest(self, repository: str, reference: str) -> bytes:
-        answer = self._client.request(
+    def _get_manifest(
+        self, repository: str, reference: str, *, client: RegistryClient | None = None
+    ) -> bytes:
+        answer = (client or self._client).request(
             "GET",
             f"/v2/{repository}/manifests/{reference}",
             repositories=(repository,),
@@ -253,20 +256,20 @@ class OciRegistryHook(BaseHook):
 
     def _split(self, reference: str) -> tuple[str, str]:
         name, _, digest = reference.partition("@")
-        return self._named(name)[0], digest
-
-    def _named(self, image: str) -> tuple[str, str]:
-        """Split `host/repository:tag`; only images of this registry can be asked for."""
-        host, _, rest = image.partition("/")
-        if host != self._client.host or not rest:
+        host, repository, _ = oci.split_name(name)
+        if host != self._client.host:
             raise RegistryConnectionError(
                 "the image is not in the registry of this connection",
-                where=image,
+                where=reference,
                 found=f"connection {self.registry_conn_id} is for {self._client.host}",
-                do="start the container from an image by digest, or from this registry",
+                do="give the connection of the registry that has it",
             )
-        repository, _, tag = rest.partition(":")
-        return repository, tag or "latest"
+        return repository, digest
+
+    def _client_for(self, host: str) -> RegistryClient:
+        if host == self._client.host:
+            return self._client
+        return RegistryClient(f"https://{_API_HOSTS.get(host, host)}")
 
     @cached_property
     def _connection(self) -> Any:
