@@ -143,7 +143,9 @@ class Blobs:
             except TransitionError:
                 return "", 0
             _, _, last = answer.headers.get("Range", "").partition("-")
-            return self._location(answer), int(last) + 1 if last.isdigit() else 0
+            # "0-0" is one byte by the letter, and an empty upload in the most common registry.
+            offset = int(last) + 1 if last.isdigit() and last != "0" else 0
+            return self._location(answer), offset
         self._cancel(upload.location)
         return "", 0
 

@@ -287,7 +287,8 @@ class OciRegistryHook(BaseHook):
         host = str(connection.host or "")
         url = urlsplit(host if "://" in host else f"https://{host}")
         port = f":{connection.port}" if connection.port and not url.port else ""
-        if not url.hostname or (url.scheme != "https" and not insecure) or url.username:
+        allowed = {"https", "http"} if insecure else {"https"}
+        if not url.hostname or url.scheme not in allowed or url.username:
             raise RegistryConnectionError(
                 "the host of the connection is no registry address",
                 where=f"connection {self.registry_conn_id}",

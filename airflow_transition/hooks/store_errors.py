@@ -13,6 +13,9 @@ from botocore.exceptions import (
     PartialCredentialsError,
     SSLError,
 )
+from botocore.exceptions import (
+    ConnectionError as EndpointError,
+)
 
 from airflow_transition.core.errors import PermanentError, TemporaryError, TransitionError
 
@@ -29,6 +32,8 @@ _DENIED = frozenset(
 )
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
 _PASSING = frozenset({"RequestTimeout", "SlowDown", "ThrottlingException", "TooManyRequests"})
+_DISTRUST = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
+"""Any other failure of TLS is a connection that broke."""
 _SERVER_ERROR = 500
 
 
@@ -84,14 +89,14 @@ def store_errors(where: str) -> Iterator[None]:
             found=str(error),
             do="fill login, password and region_name of the aws connection",
         ) from error
-    except SSLError as error:
-        raise StoreTlsError(
-            "no trusted TLS connection to the store",
-            where=where,
-            found=_first_line(error),
-            do="set `verify` in the aws connection's extra to the CA file",
-        ) from error
-    except (HTTPClientError, OSError) as error:
+    except (EndpointError, HTTPClientError, OSError) as error:
+        if isinstance(error, SSLError) and any(word in str(error) for word in _DISTRUST):
+            raise StoreTlsError(
+                "no trusted TLS connection to the store",
+                where=where,
+                found=_first_line(error),
+                do="set `verify` in the aws connection's extra to the CA file",
+            ) from error
         raise StoreUnavailableError(
             "the store does not answer",
             where=where,
