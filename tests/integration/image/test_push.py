@@ -1,15 +1,31 @@
 """Archive in S3 to image in a registry, with both servers real."""
 
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
 import uuid
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 
+import certifi
 import pytest
 import requests
 
 from airflow_transition.hooks.archive_stream import ArchiveDigestError
 from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
 from airflow_transition.hooks.oci_registry import OciRegistryHook
-from airflow_transition.hooks.registry_errors import ImageMissingError, RegistryDeniedError
+from airflow_transition.hooks.registry_errors import (
+    ImageMissingError,
+    RegistryDeniedError,
+    RegistryTlsError,
+    RegistryUnavailableError,
+)
 from lab.services.loopback import RegistryEndpoint
 from tests.integration.image.conftest import Bucket
 
@@ -160,3 +176,113 @@ def test_an_image_whose_blob_is_gone_does_not_verify(
     assert answer.status_code == 202
     with pytest.raises(ImageMissingError):
         hook.verify_image(image.reference)
+
+
+class Interruption:
+    """An archive whose reading, once, takes the registry down and up again."""
+
+    def __init__(self, content: bytes, *, at: int, then: Callable[[], None]) -> None:
+        self._file = io.BytesIO(content)
+        self._at = at
+        self._then: Callable[[], None] | None = then
+
+    def read(self, size: int, /) -> bytes:
+        if self._then is not None and self._file.tell() >= self._at:
+            then, self._then = self._then, None
+            then()
+        return self._file.read(size)
+
+    def seek(self, offset: int, /) -> int:
+        return self._file.seek(offset)
+
+
+def large(archive: bytes) -> bytes:
+    """The recorded archive with 48 MiB of memory in front."""
+    pages = tarfile.TarInfo("checkpoint/pages-2.img")
+    pages.size = 48 << 20
+    return pages.tobuf() + os.urandom(pages.size) + archive
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_registry_that_dies_in_the_middle_gets_the_whole_image_afterwards(
+    bucket: Bucket,
+    make_registry: Callable[[], RegistryEndpoint],
+    connect_registry: Callable[..., None],
+    archive: bytes,
+    pod: str,
+    *,
+    compress: bool,
+) -> None:
+    endpoint = make_registry()
+    connect_registry(endpoint)
+    content = large(archive)
+
+    def restart() -> None:
+        endpoint.server.kill()
+        endpoint.server.start()
+
+    source = Interruption(content, at=24 << 20, then=restart)
+    record = bucket.record(content, pod=pod)
+    hook = OciRegistryHook()
+    image = hook.push_checkpoint_image(record=record, archive=source, compress=compress)
+    hook.verify_image(image.reference)
+
+
+def test_a_registry_that_stays_away_is_temporary(
+    bucket: Bucket,
+    make_registry: Callable[[], RegistryEndpoint],
+    connect_registry: Callable[..., None],
+    archive: bytes,
+    pod: str,
+) -> None:
+    endpoint = make_registry()
+    connect_registry(endpoint)
+    content = large(archive)
+    source = Interruption(content, at=24 << 20, then=endpoint.server.kill)
+    hook = OciRegistryHook(patience=timedelta(seconds=1))
+    with pytest.raises(RegistryUnavailableError):
+        hook.push_checkpoint_image(record=bucket.record(content, pod=pod), archive=source)
+
+
+def test_a_registry_of_another_ca_is_permanent(
+    registry: RegistryEndpoint, connect_registry: Callable[..., None]
+) -> None:
+    connect_registry(registry, ca_file=certifi.where())
+    with pytest.raises(RegistryTlsError, match="no trusted TLS connection"):
+        OciRegistryHook().read_manifest(f"{registry.address}/a@sha256:{'0' * 64}")
+
+
+@pytest.fixture
+def podman(registry: RegistryEndpoint) -> Iterator[Callable[..., str]]:
+    """Podman with a store and credentials of its own; it wants a short path."""
+    folder = Path(tempfile.mkdtemp(prefix="tp-"))
+    (folder / "ca.crt").write_bytes(registry.ca_file.read_bytes())
+    auth = b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    (folder / "auth.json").write_text(json.dumps({"auths": {registry.address: {"auth": auth}}}))
+    places = (f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs")
+
+    def podman(*arguments: str) -> str:
+        command = ["podman", *places, *arguments]
+        return subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder, timeout=60
+        ).stdout
+
+    yield podman
+    podman("image", "umount", "--all")
+    shutil.rmtree(folder)
+
+
+def test_podman_reads_the_image_back(
+    bucket: Bucket, hook: OciRegistryHook, archive: bytes, podman: Callable[..., str]
+) -> None:
+    record = bucket.upload(archive, pod=f"video-{uuid.uuid4().hex[:8]}")
+    image = hook.push_checkpoint_image(
+        record=record, archive=CheckpointStoreHook().open_archive(record), compress=True
+    )
+    podman("pull", "--quiet", "--cert-dir=.", "--authfile=auth.json", image.reference)
+    (found,) = json.loads(podman("image", "inspect", image.reference))
+    assert found["Annotations"]["io.podman.annotations.checkpoint.runtime.name"] == "runc"
+    assert found["RootFS"]["Layers"][0] == record.digest
+    root = Path(podman("image", "mount", image.reference).strip())
+    assert json.loads((root / "config.dump").read_text())["rootfsImageName"] == image.base_image
+    assert (root / "checkpoint" / "pages-1.img").stat().st_size == 65_536
