@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from yaml import MappingNode, Node, ScalarNode
 
@@ -77,7 +78,7 @@ def _unknown_field(field: str, *, within: tuple[int | str, ...]) -> str:
     if close:
         meant = next(name for name in known if name.lower() == close[0].lower())
         return f'unknown field; did you mean "{meant}"?'
-    homes = [path for path, name in _all_fields() if name == field]
+    homes = [path or "the document" for path, name, _ in all_fields() if name == field]
     if homes:
         return f"does not belong here but in {' or '.join(homes)}; check the indentation"
     return f"unknown field; known here: {', '.join(known)}"
@@ -147,17 +148,17 @@ def fields_at(location: tuple[int | str, ...]) -> Iterator[str]:
         yield from (str(field.alias) for field in model.model_fields.values())
 
 
-def _all_fields(
+def all_fields(
     model: type[BaseModel] = ClusterPolicy, path: str = ""
-) -> Iterator[tuple[str, str]]:
-    """Each field with the path of the mapping that it belongs to."""
+) -> Iterator[tuple[str, str, FieldInfo]]:
+    """Each field: path of the mapping that it belongs to, its name, what is declared of it."""
     inner = _models(model)
     for field in model.model_fields.values():
         name = str(field.alias)
-        yield path or "the document", name
+        yield path, name, field
         if name in inner:
             mark = "[]" if "tuple" in str(field.annotation) else ""
-            yield from _all_fields(inner[name], f"{path}.{name}{mark}".lstrip("."))
+            yield from all_fields(inner[name], f"{path}.{name}{mark}".lstrip("."))
 
 
 def _models(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
