@@ -2,12 +2,114 @@
 
 from typing import Any
 
+_INTEGRATION = "Transition"
+_PACKAGE = "airflow_transition"
+
 
 def get_provider_info() -> dict[str, Any]:
-    """Provider metadata in the shape of Airflow's provider.yaml schema."""
+    """Provider metadata in the shape of Airflow's provider.yaml schema.
+
+    Connections are of types that users have already: kubernetes, aws, git, docker. None is defined
+    here: a type belongs to one provider.
+    """
     return {
         "package-name": "airflow-transition",
-        "name": "Transition",
+        "name": _INTEGRATION,
         "description": "Moves running workloads between Kubernetes clusters.",
         "versions": ["0.1.0"],
+        "integrations": [{"integration-name": _INTEGRATION, "tags": ["kubernetes"]}],
+        "operators": [_modules("operators", _OPERATORS)],
+        "sensors": [_modules("sensors", _SENSORS)],
+        "triggers": [_modules("triggers", ["checkpoint_records"])],
+        "hooks": [_modules("hooks", _HOOKS)],
+        "bundles": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [f"{_PACKAGE}.policy_bundle"],
+            }
+        ],
+        "transfers": [
+            {
+                "source-integration-name": _INTEGRATION,
+                "target-integration-name": _INTEGRATION,
+                "python-module": f"{_PACKAGE}.transfers.checkpoint_to_image",
+            }
+        ],
+        "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
+        "config": {"transition": {"description": _SECTION, "options": _OPTIONS}},
+    }
+
+
+_OPERATORS = [
+    "door",
+    "move_settle",
+    "plan",
+    "pod_checkpoint",
+    "promotion",
+    "restore_point",
+    "retirement",
+]
+_SENSORS = ["checkpoint_record", "workload_restored"]
+_HOOKS = ["checkpoint_store", "cluster", "gitops", "kubelet", "oci_registry"]
+_LINKS = ["CommitLink", "ImageLink", "ArchiveLink"]
+
+_SECTION = "Where policies and restore points are, and how tasks start."
+
+
+def _option(description: str, *, default: str, example: str | None = None) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": example,
+        "default": default,
+    }
+
+
+_OPTIONS = {
+    "policies_folder": _option(
+        "Folder of the policy files, read by `dags/transition_policies.py` and by the policy DAG "
+        "bundle. A relative path is meant below the DAGs folder. Every process that parses DAGs, "
+        "the workers too, must see the same files there.",
+        default="policies",
+        example="/etc/transition/policies",
+    ),
+    "bucket": _option(
+        "S3 bucket of checkpoint archives, their records and the restore points. An archive holds "
+        "the memory of a process with every secret in it: keep the bucket private.",
+        default="checkpoints",
+    ),
+    "prefix": _option(
+        "Put before every key in the bucket, with the slash that ends it. The agents must be given "
+        "the same.",
+        default="",
+        example="transition/",
+    ),
+    "checkpoint_store_conn_id": _option(
+        "Connection of type aws that leads to the bucket.",
+        default="transition_s3",
+    ),
+    "registry_conn_id": _option(
+        "Connection of type docker that leads to the registry of the checkpoint images: host "
+        '(https://host:port), login, password, and in extra {"repository": "checkpoints", '
+        '"ca_file": "/path/to/ca.crt"}.',
+        default="transition_registry",
+    ),
+    "preload": {
+        "description": "Import the provider's heavy modules (boto3, kubernetes, git) when the "
+        "scheduler starts. The processes that LocalExecutor forks then share them, and a task "
+        "starts about half a second earlier, at the price of about 100 MB in the scheduler. Other "
+        "executors gain nothing by it.",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "False",
+    },
+}
+
+
+def _modules(kind: str, names: list[str]) -> dict[str, Any]:
+    return {
+        "integration-name": _INTEGRATION,
+        "python-modules": [f"{_PACKAGE}.{kind}.{name}" for name in names],
     }

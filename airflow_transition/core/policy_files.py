@@ -67,7 +67,7 @@ def find_policies(folder: Path) -> PolicyFiles:
         return PolicyFiles((), (_whole(folder, "is no folder; correct the policies folder"),))
     kept: dict[str, LoadedPolicy] = {}
     errors = []
-    for path in _policy_paths(folder):
+    for path in policy_paths(folder):
         try:
             loaded = _load(path)
             _refuse_names_taken(loaded, by=kept)
@@ -76,6 +76,23 @@ def find_policies(folder: Path) -> PolicyFiles:
         else:
             kept |= {one.policy.name: one for one in loaded}
     return PolicyFiles(tuple(kept.values()), tuple(errors))
+
+
+def find_policy(folder: Path, *, name: str) -> ClusterPolicy | None:
+    """The policy that `find_policies` gives for `name`, without reading the others as YAML.
+
+    A task looks for its one policy at each start; a file that does not even hold the name as text
+    cannot be it.
+    """
+    for path in policy_paths(folder):
+        try:
+            if name in _read(path):
+                for loaded in _load(path):
+                    if loaded.policy.name == name:
+                        return loaded.policy
+        except PolicyFileError:
+            continue  # it is reported where DAG files are parsed
+    return None
 
 
 def load_policies(path: Path) -> tuple[ClusterPolicy, ...]:
@@ -92,7 +109,7 @@ def load_policy(path: Path) -> ClusterPolicy:
     return first.policy
 
 
-def _policy_paths(folder: Path) -> list[Path]:
+def policy_paths(folder: Path) -> list[Path]:
     """Hidden folders are left out: Git's own, and the copies that a mounted ConfigMap keeps."""
     return sorted(
         path

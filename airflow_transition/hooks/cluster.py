@@ -241,6 +241,10 @@ class ClusterHook(BaseHook):
         """Undo what closing did, from the cluster's own state; gives what was found closed."""
         return self._door().open(pods)
 
+    def door_lock(self, pods: PodSet) -> str | None:
+        """The lock that closing gave, as long as the door was never opened since."""
+        return self._door().lock(pods)
+
     def run_hook(self, pod: Pod, hook: PodExec | PodRequest) -> None:
         """Run a package's own quiesce hook in or against the pod."""
         Quiescing(self.api).run(pod, hook)

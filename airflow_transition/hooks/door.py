@@ -55,6 +55,8 @@ class ClosedDoor:
 
     services: tuple[str, ...]
     policy: str
+    lock: str | None = None
+    """Uid of the network policy: another one means that the door was open in between."""
 
 
 class Door:
@@ -86,8 +88,18 @@ class Door:
             self._patch_selector(pods.namespace, name, value=CLOSED)
         for name in services:
             self._wait_empty(pods, service=name, timeout=timeout)
-        self._deny(pods, egress=egress)  # last: what was under way has ended with an answer
-        return ClosedDoor(services=tuple(services), policy=policy_name(pods))
+        lock = self._deny(pods, egress=egress)  # last: what was under way has ended with an answer
+        return ClosedDoor(services=tuple(services), policy=policy_name(pods), lock=lock)
+
+    def lock(self, pods: PodSet) -> str | None:
+        """What `close` gave as the lock, while the door is closed; None once it is opened.
+
+        The policy is created last and removed first.
+        """
+        for item in self.api.items(_policies(pods.namespace)):
+            if item["metadata"]["name"] == policy_name(pods):
+                return str(item["metadata"]["uid"])
+        return None
 
     def confirm(self, pods: PodSet) -> None:
         """Raise if a lock is missing: nobody puts one back, so what is locked now always was."""
@@ -161,9 +173,10 @@ class Door:
             content_type=MERGE_PATCH,
         )
 
-    def _deny(self, pods: PodSet, *, egress: bool) -> None:
+    def _deny(self, pods: PodSet, *, egress: bool) -> str:
+        """Uid of the policy, which stays the same however often it is applied."""
         name = policy_name(pods)
-        self.api.call(
+        applied = self.api.call(
             "PATCH",
             f"{_policies(pods.namespace)}/{quote(name, safe='')}",
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
@@ -178,6 +191,7 @@ class Door:
             },
             content_type=APPLY_PATCH,
         )
+        return str(applied["metadata"]["uid"])
 
     def _remove_policy(self, pods: PodSet) -> None:
         path = f"{_policies(pods.namespace)}/{quote(policy_name(pods), safe='')}"

@@ -34,6 +34,8 @@ class ApiServer:
     page: int = 250
     on_call: Callable[[str, str], Response | None] = lambda _method, _path: None
     endpoints_follow: bool = True
+    made: int = 0
+    """Objects created by an apply: each gets a uid of its own, as the real server gives it."""
 
     def add(self, collection: str, *objects: Json) -> None:
         for item in objects:
@@ -97,8 +99,10 @@ class ApiServer:
         if request.content_type == "application/apply-patch+yaml":
             assert request.args["fieldManager"]
             created = name not in known
-            known[name] = body
-            return answer(body, code=201 if created else 200)
+            uid = f"uid-{self.made}" if created else known[name]["metadata"]["uid"]
+            self.made += created
+            known[name] = {**body, "metadata": {**body["metadata"], "uid": uid}}
+            return answer(known[name], code=201 if created else 200)
         assert request.content_type == "application/merge-patch+json"
         if name not in known:
             return status(404, f'"{name}" not found')

@@ -59,6 +59,17 @@ def test_closing_and_opening_may_be_repeated(hook: ClusterHook, api: ApiServer) 
     assert selector(api) == {"app": "video"}
 
 
+def test_a_lock_lasts_until_the_door_is_opened(hook: ClusterHook, api: ApiServer) -> None:
+    pods = hook.find_workload("video").pods
+    assert hook.door_lock(pods) is None
+    lock = hook.close_door(pods).lock
+    hook.close_door(pods)
+    assert hook.door_lock(pods) == lock
+    hook.open_door(pods)
+    assert hook.door_lock(pods) is None
+    assert hook.close_door(pods).lock != lock
+
+
 def test_a_door_that_was_closed_half_way_before_a_crash_opens(
     hook: ClusterHook, api: ApiServer
 ) -> None:

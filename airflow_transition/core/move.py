@@ -1,0 +1,157 @@
+"""A planned move: what it is, and how it ends whatever fails on the way.
+
+The promise is that no acknowledged work is lost, and that one copy is open in the end. The source's
+door is closed before the checkpoint and the target's door before the promotion, so what happens in
+between is seen by nobody and can be taken back. The point of no return is the commit that retires
+the source: before it everything goes back, after it everything goes forward.
+"""
+
+from enum import StrEnum
+from typing import Protocol
+
+from transition_wire.model import DnsLabel, DnsSubdomain, WireModel
+
+from airflow_transition.core.cluster_package import ClusterPackage
+
+AUTOMATIC = "automatic"
+"""The form's word for: let the placement choose the target."""
+
+MOVE_TRAILER = "Transition-Move"
+"""The commit trailer that names the run which made a commit."""
+
+
+class MovePlan(WireModel):
+    """What a move is going to do, made before anything is touched; the dry run ends with it."""
+
+    move: str
+    """Names the move in commits: `<dag id>/<run id>`."""
+    policy: DnsSubdomain
+    source: ClusterPackage
+    target: ClusterPackage
+    workload_kind: str
+    workload: DnsSubdomain
+    namespace: DnsLabel
+    pod: DnsSubdomain
+    node: DnsSubdomain
+    containers: tuple[DnsLabel, ...]
+    replicas: int
+    pod_labels: dict[str, str]
+    """What every pod of the workload carries, on either side."""
+    door: tuple[str, ...]
+    """How the source's door will be closed."""
+    not_closed: tuple[str, ...] = ()
+    """Ways in that stay open: work that comes by them during the move can be lost."""
+    placement: tuple[str, ...] = ()
+    """One line per cluster that was looked at, with the reasons."""
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The plan for people."""
+        first = self.containers[0]
+        others = f" and {len(self.containers) - 1} more" if len(self.containers) > 1 else ""
+        return [
+            f"package {self.source.package}: {self.source.cluster} to {self.target.cluster}",
+            f"workload: {self.workload_kind} {self.namespace}/{self.workload}",
+            f"pod: {self.pod} on node {self.node}, container {first}{others}",
+            *(f"placement: {line}" for line in self.placement),
+            *(f"door: {line}" for line in self.door),
+            *(f"NOT CLOSED: {line}" for line in self.not_closed),
+            *(f"note: {line}" for line in self.notes),
+        ]
+
+
+class Step(StrEnum):
+    """What is to be done next when a move is settled."""
+
+    ASK_AGAIN = "ask again"
+    WAIT_SOURCE_GONE = "wait until the source's pods are gone"
+    WAIT_TARGET_RESTORED = "wait until the target's pod is restored"
+    OPEN_TARGET = "open the target's door"
+    SHUT_TARGET = "close the target's door both ways"
+    REVERT_PROMOTION = "revert the promotion"
+    WAIT_TARGET_GONE = "wait until the target's pods are gone"
+    OPEN_SOURCE = "open the source's door"
+
+
+class Seen(Protocol):
+    """What is known of a move at one moment; None means that it could not be found out.
+
+    Each is asked for only where it decides something: an answer can cost a fetch.
+    """
+
+    @property
+    def retirement_begun(self) -> bool:
+        """Airflow's word: a move whose retirement never began is certainly not retired."""
+
+    @property
+    def retired(self) -> bool | None:
+        """The source's repository wants no replica any more."""
+
+    @property
+    def source_gone(self) -> bool:
+        """No pod of the source can be running; False where it cannot be told."""
+
+    @property
+    def promotion_begun(self) -> bool:
+        """Airflow's word: without it there is nothing on the target to take back."""
+
+    @property
+    def promoted(self) -> bool | None:
+        """The target's repository wants this move's images."""
+
+    @property
+    def target_shut(self) -> bool:
+        """The target's door was closed both ways by this settlement."""
+
+    @property
+    def target_gone(self) -> bool:
+        """No pod of the target can be running; False where it cannot be told."""
+
+    @property
+    def target_restored(self) -> bool:
+        """The target's pod runs restored and Ready."""
+
+
+def next_step(seen: Seen, *, patient: bool) -> Step:
+    """The one decision of a settlement, made anew after each step.
+
+    `patient` ends when waiting for the target to clean up has taken long enough: the source then
+    opens although the target's leftovers are not confirmed gone. They are behind the target's
+    closed door; staying closed on both sides would only prolong the outage.
+    What is never decided by impatience: whether the source is retired.
+    """
+    retired = seen.retired if seen.retirement_begun else False
+    if retired is None:
+        return Step.ASK_AGAIN
+    if retired:
+        return _forward(seen)
+    if not seen.promotion_begun or not patient:
+        return Step.OPEN_SOURCE
+    return _back(seen)
+
+
+def goes_forward(step: Step) -> bool:
+    """Whether a step belongs to the way forward: the source is retired."""
+    return step in {Step.WAIT_SOURCE_GONE, Step.WAIT_TARGET_RESTORED, Step.OPEN_TARGET}
+
+
+def _forward(seen: Seen) -> Step:
+    """Nothing is waited for in vain: the source does not come back, the target's copy is kept."""
+    if not seen.source_gone:
+        return Step.WAIT_SOURCE_GONE
+    if not seen.target_restored:
+        return Step.WAIT_TARGET_RESTORED
+    return Step.OPEN_TARGET
+
+
+def _back(seen: Seen) -> Step:
+    if not seen.target_shut:
+        return Step.SHUT_TARGET
+    promoted = seen.promoted
+    if promoted is None:
+        return Step.ASK_AGAIN
+    if promoted:
+        return Step.REVERT_PROMOTION
+    if not seen.target_gone:
+        return Step.WAIT_TARGET_GONE
+    return Step.OPEN_SOURCE

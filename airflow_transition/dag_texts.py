@@ -1,0 +1,69 @@
+"""What a DAG says of itself on its page."""
+
+from collections.abc import Iterator
+
+from airflow_transition.core.policy import BackupEntry, ClusterPolicy, PackageSelector
+
+
+def checkpoint_text(policy: ClusterPolicy, *, package: PackageSelector, backup: BackupEntry) -> str:
+    when = (
+        f"by the schedule `{backup.schedule_period}` ({policy.spec.time_zone})"
+        if backup.schedule_period
+        else "when somebody starts it"
+    )
+    return f"""\
+### Restore points of `{package.name}` on `{policy.source.name}`
+
+Each run, {when}, makes one restore point, from which the package can be brought up on another
+cluster with the memory of its processes. The package keeps serving; its processes stand still for
+as long as the dump takes.
+
+1. **checkpoint**: the kubelet checkpoints every container of the package's pod.
+2. **uploaded**: the node's agent has uploaded the archives and written their records.
+3. **image**: each archive becomes an image in the registry, which is read back and checked.
+4. **record**: the restore point is kept, verified.
+
+The pod is found by the annotation `transition.dcnlab.ssu.ac.kr/packageName: {package.name}`.
+Replicas beyond the first are not checkpointed. During a planned move and where the workload is
+scaled to 0 the run ends with nothing done.
+"""
+
+
+def migrate_text(policy: ClusterPolicy) -> str:
+    targets = ", ".join(
+        f"`{cluster.name}` (weight {cluster.weight})"
+        for cluster in policy.spec.target_cluster_policy.prefer_clusters
+    )
+    left_out = "\n".join(_left_out(policy))
+    return f"""\
+### Move a package away from `{policy.source.name}`
+
+Targets: {targets or "none; add `targetClusterPolicy.preferClusters` to the policy"}.
+
+1. **plan**: looks at everything and touches nothing. A dry run ends here; read the task's log.
+2. **close_door**: nothing reaches the package any more, and it reaches nothing.
+3. **checkpoint**, **image**: its memory becomes an image in the registry (**record** keeps it).
+4. **promote**: the target's door is closed, and one commit has the target run the package.
+5. **verify**: it runs there, restored, Ready, never restarted.
+6. **retire**: one commit scales the source to 0, and its pods are gone.
+7. **settle**: opens the door on the one side where the package now runs. After a failure it first
+   takes back what was done, or completes it if the source is retired already.
+
+A run that was rolled back fails, and the log of **settle** says why. If **settle** itself fails,
+its message says which door is closed: cure the cause and clear that task.
+{left_out}"""
+
+
+def _left_out(policy: ClusterPolicy) -> Iterator[str]:
+    """What this DAG cannot do for the policy, so that nobody believes it."""
+    for package in policy.spec.package_selectors:
+        if not package.live_state_package:
+            yield (
+                f"\n`{package.name}` is not in the form: moving packages without "
+                "`liveStatePackage: true` is not built yet."
+            )
+    if policy.spec.select_mode == "All":
+        yield (
+            "\n`selectMode: All`: only the packages listed in `packageSelectors` can be moved; "
+            "packages found by annotation alone are not built yet."
+        )

@@ -1,0 +1,68 @@
+"""Links from a task to what it made: a commit, an image, an archive.
+
+Airflow asks for them in the worker when the task ends and keeps them as XComs, so they are read
+from the operator itself.
+"""
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airflow.sdk import BaseOperatorLink
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+
+class _MadeLink(BaseOperatorLink):
+    """Shows the operator's attribute of this name."""
+
+    attribute: str
+
+    def get_link(
+        self,
+        operator: "BaseOperator",
+        *,
+        ti_key: "TaskInstanceKey",  # noqa: ARG002 - Airflow's signature
+    ) -> str:
+        return getattr(operator, self.attribute, None) or ""
+
+
+class CommitLink(_MadeLink):
+    """The commit that a task pushed."""
+
+    name = "Commit"
+    attribute = "commit_url"
+
+
+class ImageLink(_MadeLink):
+    """The manifest of the image that a task pushed."""
+
+    name = "Image"
+    attribute = "image_url"
+
+
+class ArchiveLink(_MadeLink):
+    """The checkpoint archive that a task read."""
+
+    name = "Archive"
+    attribute = "archive_url"
+
+
+def commit_url(repo: str | None, *, sha: str) -> str | None:
+    """Page of a commit on the forges that have one under this path (GitHub, Gitea, Forgejo)."""
+    if repo is None or urlsplit(repo).scheme not in {"http", "https"}:
+        return None
+    return f"{repo.removesuffix('/').removesuffix('.git')}/commit/{sha}"
+
+
+def image_url(image: str) -> str:
+    """Where the registry serves the manifest of an image by digest."""
+    name, _, digest = image.partition("@")
+    host, _, repository = name.partition("/")
+    return f"https://{host}/v2/{repository}/manifests/{digest}"
+
+
+def archive_url(bucket: str, *, key: str) -> str:
+    """Where an archive lies; S3 clients take it as it is."""
+    return f"s3://{bucket}/{key}"

@@ -1,0 +1,52 @@
+"""Plan a move: look at everything, touch nothing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.preflight import Preflight
+from airflow_transition.retry_policy import retrying
+
+
+class TransitionPlanOperator(BaseOperator):
+    """Decide what a move will do, and refuse what cannot go well while the door is still open.
+
+    A dry run ends here: the tasks after it are skipped. `source` and `target` are XComs of their
+    own, for tasks that need only one side.
+
+    :param policy: the policy whose package moves.
+    :param package: name of the package.
+    :param target: name of the target cluster, or `automatic`.
+    :param plan_only: for a dry run; `True` or `False`, as a rendered parameter says it.
+    """
+
+    template_fields: Sequence[str] = ("package", "target", "plan_only")
+    ui_color = "#fbf3d0"
+
+    def __init__(
+        self, *, policy: ClusterPolicy, package: str, target: str, plan_only: str, **kwargs: Any
+    ) -> None:
+        super().__init__(**retrying(kwargs))
+        self.policy = policy
+        self.package = package
+        self.target = target
+        self.plan_only = plan_only
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        ti = context["ti"]
+        preflight = Preflight(self.policy, package=self.package, target=self.target)
+        plan = preflight.plan(move=f"{ti.dag_id}/{context['run_id']}")
+        for line in plan.lines():
+            self.log.info("%s", line)
+        made: dict[str, Any] = plan.model_dump(mode="json", exclude_none=True)
+        ti.xcom_push(key="source", value=plan.source.as_json())
+        ti.xcom_push(key="target", value=plan.target.as_json())
+        if self.plan_only == str(True):
+            ti.xcom_push(key="return_value", value=made)
+            self.log.info("dry run: nothing was touched")
+            after = sorted(self.get_flat_relative_ids(upstream=False))
+            raise DownstreamTasksSkipped(tasks=after)  # type: ignore[no-untyped-call]
+        return made

@@ -1,0 +1,153 @@
+"""Checkpoint every container of a package's pod."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_transition import outside
+from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.core.door_record import DoorRecord
+from airflow_transition.core.errors import PermanentError
+from airflow_transition.core.pod_checkpoint import PodCheckpoint, WrittenArchive
+from airflow_transition.retry_policy import retrying
+from airflow_transition.task_values import TaskValue
+
+if TYPE_CHECKING:
+    from airflow_transition.hooks.cluster import ClusterHook
+    from airflow_transition.hooks.workloads import Pod, Workload
+
+ONE_SECOND = timedelta(seconds=1)
+"""Archive names have whole seconds: two checkpoints of a container within one share a path."""
+
+
+class DoorWasOpenedError(PermanentError):
+    """Work may have been accepted since the door was closed: this move's checkpoint is void."""
+
+
+class Remembered(Protocol):
+    """Airflow's task state store: what survives a task's retries."""
+
+    def get(self, key: str) -> Any: ...
+    def set(self, key: str, value: Any) -> None: ...
+
+
+class PodCheckpointOperator(BaseOperator):
+    """Have the kubelet checkpoint all containers of a package's pod, one after the other.
+
+    The pod is looked up in each attempt, so one that was replaced is found again. Behind a closed
+    door an attempt takes up the archives of the attempt before it, since nothing changed meanwhile.
+
+    :param package: which package in which cluster (`ClusterPackage`).
+    :param door: what DoorCloseOperator returned; None: the workload keeps serving.
+    :param checkpoint_timeout: for one container; about a second for each 150 MB of its memory.
+    """
+
+    template_fields: Sequence[str] = ("package", "door")
+    ui_color = "#d9e8f6"
+
+    def __init__(
+        self,
+        *,
+        package: TaskValue,
+        door: TaskValue | None = None,
+        checkpoint_timeout: timedelta = timedelta(minutes=10),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**retrying(kwargs))
+        self.package = package
+        self.door = door
+        self.checkpoint_timeout = checkpoint_timeout
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        package = ClusterPackage.model_validate(self.package)
+        hook = outside.cluster(package)
+        workload = hook.find_workload(package.package, namespace=package.namespace)
+        if not self.door:
+            skip_where_nothing_serves(hook, workload=workload)
+        pod, others = hook.find_pod(workload)
+        door = DoorRecord.model_validate(self.door) if self.door else None
+        if door:
+            require_door(hook, workload=workload, lock=door.lock)
+            leave_second(door.closed)
+        self._tell(pod, others=others)
+        lock = door.lock if door else None
+        done = PodCheckpoint(
+            cluster=package.cluster,
+            namespace=pod.namespace,
+            package=package.package,
+            workload_kind=workload.kind,
+            workload=workload.name,
+            pod=pod.name,
+            node=str(pod.node),
+            archives=self._archives(pod, package=package, lock=lock, context=context),
+            lock=lock,
+            other_pods=tuple(other.name for other in others),
+        )
+        return done.as_json()
+
+    def _archives(
+        self, pod: "Pod", *, package: ClusterPackage, lock: str | None, context: Context
+    ) -> tuple[WrittenArchive, ...]:
+        store: Remembered | None = context.get("task_state_store")
+        archives = []
+        for container in pod.containers:
+            key = f"{lock}/{pod.uid}/{container.name}"
+            path = store.get(key) if store and lock else None
+            if path is None:
+                path = self._checkpoint(pod, container=container.name, package=package)
+                if store and lock:
+                    store.set(key, path)
+            archives.append(WrittenArchive(container=container.name, path=path))
+        return tuple(archives)
+
+    def _checkpoint(self, pod: "Pod", *, container: str, package: ClusterPackage) -> str:
+        """Path of a container's new archive."""
+        began = time.monotonic()
+        paths = outside.kubelet(package).checkpoint(
+            node=str(pod.node),
+            namespace=pod.namespace,
+            pod=pod.name,
+            container=container,
+            timeout=self.checkpoint_timeout,
+        )
+        self.log.info("%s in %.2f s", paths[0], time.monotonic() - began)
+        return paths[0]
+
+    def _tell(self, pod: "Pod", *, others: Sequence["Pod"]) -> None:
+        self.log.info("pod %s/%s on node %s", pod.namespace, pod.name, pod.node)
+        if others:
+            names = ", ".join(other.name for other in others)
+            self.log.warning("only one pod is checkpointed; left alone: %s", names)
+
+
+def skip_where_nothing_serves(hook: "ClusterHook", *, workload: "Workload") -> None:
+    """A scheduled checkpoint leaves alone what is moving, and what has moved."""
+    if workload.replicas == 0:
+        raise AirflowSkipException(f"{workload} is scaled to 0: there is nothing to checkpoint")
+    if hook.door_lock(workload.pods):
+        raise AirflowSkipException(f"{workload} is being moved: its door is closed")
+
+
+def require_door(hook: "ClusterHook", *, workload: "Workload", lock: str) -> None:
+    """Refuse to go on when the door did not stay closed since it was closed for this move."""
+    hook.confirm_door(workload.pods)
+    if hook.door_lock(workload.pods) != lock:
+        raise DoorWasOpenedError(
+            "the door was opened and closed anew",
+            where=f"cluster {hook.cluster}: {workload}",
+            do="start a new move",
+        )
+
+
+def leave_second(closed: datetime) -> None:
+    """Make sure that no archive of ours shares its name with one that was begun before.
+
+    A scheduled checkpoint that began just before the door closed lacks the last accepted work; in
+    the same second it would have our archive's name.
+    """
+    since = datetime.now(UTC) - closed
+    time.sleep(min(max(ONE_SECOND - since, timedelta(0)), ONE_SECOND).total_seconds())

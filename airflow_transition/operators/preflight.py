@@ -1,0 +1,177 @@
+"""Everything that can be known to go wrong, asked before a door is closed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow_transition import outside
+from airflow_transition.core.cluster_package import (
+    ClusterPackage,
+    source_package,
+    target_package,
+)
+from airflow_transition.core.errors import PermanentError, TemporaryError
+from airflow_transition.core.manifests import find_workload
+from airflow_transition.core.move import AUTOMATIC, MovePlan
+from airflow_transition.core.package_edits import promoted, retired
+from airflow_transition.core.placement import Candidate, Freshness, Placement, place
+from airflow_transition.core.policy import ClusterPolicy, PackageSelector
+
+if TYPE_CHECKING:
+    from transition_wire.node_facts import NodeFacts
+
+    from airflow_transition.hooks.workloads import Pod, Workload
+
+_ANY_IMAGE = "preflight.invalid/checkpoints@sha256:" + 64 * "0"
+"""Stands for the images that are not made yet, to see that the manifests can take them."""
+
+_FACTS_LIMIT = timedelta(minutes=30)
+"""Three times the interval at which an agent writes its node's facts: it does not run."""
+
+
+class NotMovableError(PermanentError):
+    """The package cannot be moved as it is."""
+
+
+class NoTargetError(PermanentError):
+    """No cluster can take the package."""
+
+
+class Preflight:
+    """Makes the plan of one move, from what clusters, repositories and the store say now."""
+
+    def __init__(self, policy: ClusterPolicy, *, package: str, target: str) -> None:
+        self.policy = policy
+        self.package = _live_package(policy, name=package)
+        self.wanted = target
+        self.source = source_package(policy, package=self.package)
+
+    def plan(self, *, move: str) -> MovePlan:
+        hook = outside.cluster(self.source)
+        workload = hook.find_workload(self.package.name, namespace=self.package.namespace)
+        pod, others = hook.find_pod(workload)
+        placement = self._place(_source_facts(self.source, node=str(pod.node)))
+        target = target_package(self.policy, package=self.package, target=str(placement.target))
+        self._check_manifests(workload)
+        self._check_target(target, workload=workload)
+        door = hook.describe_door(workload)
+        return MovePlan(
+            move=move,
+            policy=self.policy.name,
+            source=self.source,
+            target=target,
+            workload_kind=workload.kind,
+            workload=workload.name,
+            namespace=workload.namespace,
+            pod=pod.name,
+            node=str(pod.node),
+            containers=workload.containers,
+            replicas=workload.replicas,
+            pod_labels=dict(workload.pods.labels),
+            door=tuple(self._door_lines(door.services)),
+            not_closed=door.leaks,
+            placement=tuple(str(verdict) for verdict in placement.verdicts),
+            notes=tuple(_notes(others)),
+        )
+
+    def _place(self, needs: "NodeFacts") -> Placement:
+        """Choose the target; one that was asked for has to fit as well."""
+        targets = self.policy.spec.target_cluster_policy
+        placement = place(
+            candidates=[
+                Candidate(name=cluster.name, weight=cluster.weight)
+                for cluster in targets.prefer_clusters
+            ],
+            avoid=[cluster.name for cluster in targets.avoid_clusters],
+            source=self.policy.source.name,
+            needs=needs,
+            facts=self._facts(),
+            forced=None if self.wanted == AUTOMATIC else self.wanted,
+            freshness=Freshness(now=datetime.now(UTC), limit=_FACTS_LIMIT),
+        )
+        if placement.target is None:
+            raise NoTargetError(
+                "no target cluster can take the package",
+                where=f"policy {self.policy.name}, target {self.wanted}",
+                found="; ".join(str(verdict) for verdict in placement.verdicts) or "no candidate",
+                do="see the reasons, or add a cluster to targetClusterPolicy.preferClusters",
+            )
+        return placement
+
+    def _facts(self) -> "Mapping[str, Sequence[NodeFacts]]":
+        store = outside.store()
+        clusters = self.policy.spec.target_cluster_policy.prefer_clusters
+        return {cluster.name: store.list_node_facts(cluster.name) for cluster in clusters}
+
+    def _check_manifests(self, workload: "Workload") -> None:
+        """Both edits must be possible, and speak of the workload that runs."""
+        files = outside.git(self.source).read(self.source.package_path)
+        found = find_workload(files, package=self.package.name)
+        if (found.kind, found.name) != (workload.kind, workload.name):
+            raise NotMovableError(
+                "the repository deploys another workload than the one that runs",
+                where=f"{self.source.git_conn_id}: {self.source.package_path}/{found.path}",
+                found=f"{found.kind} {found.name}; running: {workload}",
+                do="correct packagePath in the policy, or the packageName annotation",
+            )
+        images = dict.fromkeys(workload.containers, _ANY_IMAGE)
+        promoted(files, package=self.package.name, images=images)
+        retired(files, package=self.package.name)
+
+    def _check_target(self, target: ClusterPackage, *, workload: "Workload") -> None:
+        """Its repository and its API server answer, and nothing of the package runs there."""
+        outside.git(target).read(target.package_path)
+        try:
+            outside.cluster(target).wait_gone(workload.pods, timeout=timedelta(0))
+        except TemporaryError as error:
+            raise NotMovableError(
+                "pods of the package are on the target already, or it does not tell",
+                where=f"cluster {target.cluster}",
+                found=error.found,
+                do="stop one of the two copies first, or bring the cluster back",
+            ) from error
+
+    def _door_lines(self, services: Sequence[str]) -> Iterator[str]:
+        if self.package.quiesce:
+            yield "the package's own quiesce hook"
+        for service in services:
+            yield f"Service {service} loses its pods"
+        yield "a network policy denies what comes in and goes out"
+
+
+def _live_package(policy: ClusterPolicy, *, name: str) -> PackageSelector:
+    try:
+        package = policy.package(name)
+    except KeyError as error:
+        raise NotMovableError(
+            "the policy has no such package",
+            where=f"policy {policy.name}",
+            found=str(error.args[0]),
+            do="choose one of the packages in the form",
+        ) from error
+    if not package.live_state_package:
+        raise NotMovableError(
+            "moving a package that is not live is not built yet",
+            where=f"policy {policy.name}, package {name}",
+            found=f"packageType {package.package_type}, liveStatePackage: false",
+            do="deploy it on the target from Git by hand; it has no memory to keep",
+        )
+    return package
+
+
+def _source_facts(source: ClusterPackage, *, node: str) -> "NodeFacts":
+    """What the pod's node is: the target has to match it."""
+    for facts in outside.store().list_node_facts(source.cluster):
+        if facts.node == node:
+            return facts
+    raise NotMovableError(
+        "nothing is known of the node that runs the pod",
+        where=f"cluster {source.cluster}, node {node}",
+        do="start the agent on that node, with the same cluster name and bucket",
+    )
+
+
+def _notes(others: "Sequence[Pod]") -> Iterator[str]:
+    if others:
+        names = ", ".join(pod.name for pod in others)
+        yield f"only one pod is moved with its memory; what these hold in theirs is lost: {names}"

@@ -1,0 +1,61 @@
+"""Have the target cluster run a package from its checkpoint images."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+
+from airflow_transition import outside
+from airflow_transition.core.checkpoint_images import CheckpointImages
+from airflow_transition.core.move import MOVE_TRAILER, MovePlan
+from airflow_transition.core.package_edits import promoted
+from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.operators.package_files import write_files
+from airflow_transition.retry_policy import retrying
+from airflow_transition.task_values import TaskValue
+
+PROMOTING = "promoting"
+"""XCom key set before the first push: from then on there may be something to take back."""
+
+
+class GitPromoteOperator(BaseOperator):
+    """Close the target's door, then commit the package with its checkpoint images.
+
+    The manifests are those that the source runs; only the images and the number of replicas differ.
+    Committing what is there already changes nothing, so a repeated attempt is harmless.
+
+    :param plan: what TransitionPlanOperator returned.
+    :param images: what CheckpointToImageOperator returned.
+    """
+
+    template_fields: Sequence[str] = ("plan", "images")
+    operator_extra_links = (CommitLink(),)
+    ui_color = "#d5ecec"
+
+    def __init__(self, *, plan: TaskValue, images: TaskValue, **kwargs: Any) -> None:
+        super().__init__(**retrying(kwargs))
+        self.plan = plan
+        self.images = images
+        self.commit_url: str | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        plan = MovePlan.model_validate(self.plan)
+        images = CheckpointImages.model_validate(self.images).images
+        context["ti"].xcom_push(key=PROMOTING, value=images)
+        closed = outside.cluster(plan.target).close_ingress_for(
+            plan.pod_labels, namespace=plan.namespace, workload=plan.workload
+        )
+        self.log.info("the target's door is closed: %s", closed)
+        files = promoted(
+            outside.git(plan.source).read(plan.source.package_path),
+            package=plan.source.package,
+            images=images,
+        )
+        commit = outside.git(plan.target).commit(
+            lambda root: write_files(root / plan.target.package_path, files=files),
+            message=f"Promote {plan.source.package} from {plan.source.cluster}",
+            trailers={MOVE_TRAILER: plan.move},
+        )
+        self.commit_url = commit_url(plan.target.repo, sha=commit.sha)
+        self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
+        return {"commit": commit.sha, "changed": commit.changed, "images": images}

@@ -1,0 +1,73 @@
+"""Remove the source's copy: the point of no return of a move."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+
+from airflow_transition import outside
+from airflow_transition.core.move import MOVE_TRAILER, MovePlan
+from airflow_transition.core.package_edits import retired
+from airflow_transition.core.pod_checkpoint import PodCheckpoint
+from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.operators.package_files import read_files, write_files
+from airflow_transition.operators.pod_checkpoint import require_door
+from airflow_transition.retry_policy import retrying
+from airflow_transition.task_values import TaskValue
+
+RETIRING = "retiring"
+"""XCom key set before the first push: from then on only the repository knows whether it is done."""
+
+
+class WorkloadRetireOperator(BaseOperator):
+    """Scale the source to 0 by one commit, and wait until its pods are gone.
+
+    Refused if the source's door was opened since the checkpoint: it may have accepted work that the
+    target does not have.
+
+    :param plan: what TransitionPlanOperator returned.
+    :param checkpoint: what PodCheckpointOperator returned.
+    :param gone_timeout: how long the GitOps engine and the pods may take.
+    """
+
+    template_fields: Sequence[str] = ("plan", "checkpoint")
+    operator_extra_links = (CommitLink(),)
+    ui_color = "#f6dcdc"
+
+    def __init__(
+        self,
+        *,
+        plan: TaskValue,
+        checkpoint: TaskValue,
+        gone_timeout: timedelta = timedelta(minutes=5),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**retrying(kwargs))
+        self.plan = plan
+        self.checkpoint = checkpoint
+        self.gone_timeout = gone_timeout
+        self.commit_url: str | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        plan = MovePlan.model_validate(self.plan)
+        lock = PodCheckpoint.model_validate(self.checkpoint).lock
+        hook = outside.cluster(plan.source)
+        workload = hook.find_workload(plan.source.package, namespace=plan.namespace)
+        context["ti"].xcom_push(key=RETIRING, value=True)
+        if lock:
+            require_door(hook, workload=workload, lock=lock)
+        commit = outside.git(plan.source).commit(
+            lambda root: _retire(root / plan.source.package_path, package=plan.source.package),
+            message=f"Retire {plan.source.package}: it moved to {plan.target.cluster}",
+            trailers={MOVE_TRAILER: plan.move},
+        )
+        self.commit_url = commit_url(plan.source.repo, sha=commit.sha)
+        self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
+        hook.wait_gone(workload.pods, timeout=self.gone_timeout)
+        return {"commit": commit.sha, "changed": commit.changed}
+
+
+def _retire(folder: Path, *, package: str) -> None:
+    write_files(folder, files=retired(read_files(folder), package=package))

@@ -1,0 +1,101 @@
+"""Look, decide, do, until one side's door is open."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from airflow_transition import outside
+from airflow_transition.core.errors import TemporaryError, TransitionError
+from airflow_transition.core.move import MOVE_TRAILER, MovePlan, Step, next_step
+from airflow_transition.operators.door import open_door
+from airflow_transition.operators.move_evidence import Evidence, TaskMarks, pods_of
+
+log = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 0.5
+
+
+class MoveNotSettledError(TemporaryError):
+    """A door is still closed."""
+
+
+@dataclass(kw_only=True)
+class Settlement:
+    """One attempt to settle a move; a repeated one begins from what it finds."""
+
+    plan: MovePlan
+    marks: TaskMarks
+    patience: timedelta
+    """How long the target may take to clean up before the source opens regardless."""
+    attempt_timeout: timedelta
+    shut: bool = False
+    unfinished: list[str] = field(default_factory=list)
+    """What could not be done on the way back; the person who reads of the rollback has to."""
+
+    def run(self) -> Step:
+        """Give the step that opened a door."""
+        began = time.monotonic()
+        while True:
+            spent = timedelta(seconds=time.monotonic() - began)
+            seen = Evidence(self.plan, marks=self.marks, target_shut=self.shut)
+            step = next_step(seen, patient=spent < self.patience)
+            log.info("next: %s", step)
+            if self._do(step):
+                return step
+            if spent > self.attempt_timeout:
+                raise MoveNotSettledError(
+                    "a door is still closed",
+                    where=self.plan.move,
+                    found=f"waiting to {step}",
+                    do="read the warnings above: what does not answer has to be brought back",
+                )
+
+    def _do(self, step: Step) -> bool:
+        """Take a step; whether a door is open now."""
+        match step:
+            case Step.OPEN_TARGET:
+                open_door(outside.cluster(self.plan.target), package=self.plan.target)
+                return True
+            case Step.OPEN_SOURCE:
+                open_door(outside.cluster(self.plan.source), package=self.plan.source)
+                self._clear_target()
+                return True
+            case Step.SHUT_TARGET:
+                with _tried_again(step):
+                    outside.cluster(self.plan.target).close_door(pods_of(self.plan))
+                    self.shut = True
+            case Step.REVERT_PROMOTION:
+                with _tried_again(step):
+                    self._revert_promotion()
+        time.sleep(_PAUSE_SECONDS)
+        return False
+
+    def _revert_promotion(self) -> None:
+        git = outside.git(self.plan.target)
+        git.revert(self.marks.promotion or git.find_commit(MOVE_TRAILER, value=self.plan.move))
+
+    def _clear_target(self) -> None:
+        """Leave no closed door behind on a target that has nothing of this move any more."""
+        seen = Evidence(self.plan, marks=self.marks, target_shut=self.shut)
+        if not seen.promotion_begun:
+            return
+        if seen.promoted is not False or not seen.target_gone:
+            self.unfinished.append(
+                f"{self.plan.target.cluster} may still run a copy behind its closed door: "
+                f"revert the promotion in {self.plan.target.git_conn_id} and clear this task"
+            )
+            return
+        with _tried_again(Step.OPEN_SOURCE):
+            outside.cluster(self.plan.target).open_door(pods_of(self.plan))
+
+
+@contextmanager
+def _tried_again(step: Step) -> Iterator[None]:
+    """On the way back a failed step must not keep the source closed: the next look sees it."""
+    try:
+        yield
+    except TransitionError as error:
+        log.warning("%s: %s", step, error)

@@ -1,0 +1,72 @@
+"""The hooks of a task, each imported when it is first asked for.
+
+Parsing a DAG file must not pay for boto3, kubernetes and git: with a stub for each policy it would
+pay for each policy. The imports happen where a task runs, or once in the scheduler (`preload`).
+"""
+
+# ruff: noqa: PLC0415 - late imports are what this module is for
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from airflow_transition.settings import read_settings
+
+if TYPE_CHECKING:
+    from airflow_transition.core.cluster_package import ClusterPackage
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
+    from airflow_transition.hooks.cluster import ClusterHook
+    from airflow_transition.hooks.kubelet import KubeletHook
+    from airflow_transition.hooks.oci_registry import OciRegistryHook
+
+
+class PushedCommit(Protocol):
+    @property
+    def sha(self) -> str: ...
+    @property
+    def changed(self) -> bool: ...
+
+
+class Repository(Protocol):
+    """What tasks ask of a cluster's repository."""
+
+    def read(self, folder: str) -> Mapping[str, str]: ...
+    def commit(
+        self, change: Callable[[Path], None], *, message: str, trailers: Mapping[str, str]
+    ) -> PushedCommit: ...
+    def revert(self, sha: str) -> PushedCommit: ...
+    def find_commit(self, trailer: str, *, value: str) -> str: ...
+
+
+def cluster(package: "ClusterPackage") -> "ClusterHook":
+    from airflow_transition.hooks.cluster import ClusterHook
+
+    return ClusterHook(package.kubernetes_conn_id)
+
+
+def kubelet(package: "ClusterPackage") -> "KubeletHook":
+    from airflow_transition.hooks.kubelet import KubeletHook
+
+    return KubeletHook(package.kubernetes_conn_id)
+
+
+def git(package: "ClusterPackage") -> Repository:
+    hooks = import_module("airflow_transition.hooks.gitops")
+    hook: Repository = hooks.GitOpsHook(package.git_conn_id, repo_url=package.repo)
+    return hook
+
+
+def store() -> "CheckpointStoreHook":
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
+
+    settings = read_settings()
+    return CheckpointStoreHook(
+        settings.checkpoint_store_conn_id, bucket=settings.bucket, prefix=settings.prefix
+    )
+
+
+def registry() -> "OciRegistryHook":
+    from airflow_transition.hooks.oci_registry import OciRegistryHook
+
+    return OciRegistryHook(read_settings().registry_conn_id)

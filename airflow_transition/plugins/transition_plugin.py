@@ -1,0 +1,55 @@
+"""Airflow imports this module in each of its processes: it stays light, and does its work late."""
+
+import importlib
+import logging
+import sys
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk import conf
+
+from airflow_transition.links import ArchiveLink, CommitLink, ImageLink
+from airflow_transition.settings import SECTION
+
+_NEEDED_BY_TASKS = (
+    "airflow_transition.dag_builder",
+    "airflow_transition.hooks.checkpoint_store",
+    "airflow_transition.hooks.cluster",
+    "airflow_transition.hooks.gitops",
+    "airflow_transition.hooks.kubelet",
+    "airflow_transition.hooks.oci_registry",
+)
+
+log = logging.getLogger(__name__)
+
+
+class TransitionPlugin(AirflowPlugin):
+    """The provider's links; and, in the scheduler, its modules before workers are forked.
+
+    It has no listeners: one listener makes every DAG that uses `end_from_trigger` fail to import.
+    """
+
+    name = "transition"
+    operator_extra_links = [CommitLink(), ImageLink(), ArchiveLink()]  # noqa: RUF012 - Airflow's API
+
+    @classmethod
+    def on_load(cls, *_args: Any, **_kwargs: Any) -> None:
+        if _is_scheduler(sys.argv) and conf.getboolean(SECTION, "preload"):
+            preload()
+
+
+def preload() -> None:
+    """Import what tasks need, so that forked workers share it.
+
+    A module that cannot be imported is reported and left to the task that needs it: a scheduler
+    that does not start would stop every DAG.
+    """
+    for name in _NEEDED_BY_TASKS:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            log.exception("not preloaded: %s", name)
+
+
+def _is_scheduler(arguments: list[str]) -> bool:
+    return arguments[1:2] == ["scheduler"]

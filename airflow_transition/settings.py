@@ -1,0 +1,37 @@
+"""The `[transition]` section of Airflow's configuration, read when it is needed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow.sdk import conf
+
+SECTION = "transition"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where restore points live, and which connections lead there."""
+
+    bucket: str
+    prefix: str
+    checkpoint_store_conn_id: str
+    registry_conn_id: str
+
+
+def read_settings() -> Settings:
+    """What applies on this machine now; the defaults stand in the provider's description."""
+    return Settings(
+        bucket=_option("bucket"),
+        prefix=_option("prefix"),
+        checkpoint_store_conn_id=_option("checkpoint_store_conn_id"),
+        registry_conn_id=_option("registry_conn_id"),
+    )
+
+
+def policies_folder() -> Path:
+    """Folder of the policy files; a relative one is meant below the DAGs folder."""
+    return Path(conf.get("core", "dags_folder")) / _option("policies_folder")
+
+
+def _option(name: str) -> str:
+    return str(conf.get(SECTION, name))

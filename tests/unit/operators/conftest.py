@@ -1,0 +1,73 @@
+"""The world of the operators' tests, behind `airflow_transition.outside`."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from airflow_transition import outside
+from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.policy_files import load_policy
+from tests.unit.operators.world import (
+    FakeCluster,
+    FakeGit,
+    FakeKubelet,
+    FakeRegistry,
+    FakeStore,
+    World,
+)
+
+GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
+
+
+class VirtualTime:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def policy() -> ClusterPolicy:
+    return load_policy(GUIDE_POLICY)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    virtual = VirtualTime()
+    monkeypatch.setattr(time, "sleep", virtual.sleep)
+    monkeypatch.setattr(time, "monotonic", virtual)
+    return virtual
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, clock: VirtualTime) -> World:
+    made = World.create()
+    put_outside(monkeypatch, made)
+    return made
+
+
+def put_outside(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    store = FakeStore(world)
+
+    def cluster(package: ClusterPackage) -> FakeCluster:
+        return FakeCluster(world, package=package)
+
+    def kubelet(package: ClusterPackage) -> FakeKubelet:
+        return FakeKubelet(world, package=package)
+
+    def git(package: ClusterPackage) -> FakeGit:
+        return FakeGit(world, package=package)
+
+    monkeypatch.setattr(outside, "cluster", cluster)
+    monkeypatch.setattr(outside, "kubelet", kubelet)
+    monkeypatch.setattr(outside, "git", git)
+    monkeypatch.setattr(outside, "store", lambda: store)
+    monkeypatch.setattr(outside, "registry", lambda: FakeRegistry(world))

@@ -1,0 +1,406 @@
+"""Two clusters, their repositories and a client, in memory: what the operators act on.
+
+Each change of the world is a moment at which a worker can die. The client writes at each moment to
+whatever answers it, and remembers what was acknowledged.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any
+
+from transition_wire.archive_name import created_of
+from transition_wire.checkpoint_record import ArchiveMember, BaseImage, CheckpointRecord
+from transition_wire.node_facts import NodeFacts
+
+from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.core.errors import TemporaryError
+from airflow_transition.core.manifests import find_workload
+from airflow_transition.hooks.workloads import Container, Pod, PodSet, Workload
+
+SOURCE, TARGET = "cluster1-azure", "cluster2-aws"
+PACKAGE = "video"
+LABELS = {"app": "video"}
+MANIFEST = f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: video
+  namespace: shop
+  annotations:
+    transition.dcnlab.ssu.ac.kr/cluster-policy: "true"
+    transition.dcnlab.ssu.ac.kr/packageName: {PACKAGE}
+spec:
+  replicas: 1
+  selector:
+    matchLabels: {{app: video}}
+  template:
+    metadata:
+      labels: {{app: video}}
+    spec:
+      containers:
+        - name: app
+          image: registry.example/video:1
+"""
+
+
+class WorkerDiedError(BaseException):
+    """Not an Exception: a dead worker handles nothing."""
+
+
+class AwayError(TemporaryError):
+    """A part of the world does not answer."""
+
+
+@dataclass
+class Side:
+    """One cluster: its repository, its pod, its door."""
+
+    name: str
+    files: dict[str, str] = field(default_factory=dict)
+    commits: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Sha and the files before it."""
+    memory: int | None = None
+    """What the running process remembers; None: no pod."""
+    lock: str | None = None
+
+    @property
+    def serves(self) -> bool:
+        return self.memory is not None and self.lock is None
+
+
+@dataclass
+class World:
+    """Everything outside of Airflow."""
+
+    sides: dict[str, Side]
+    acknowledged: int = 0
+    lost: list[str] = field(default_factory=list)
+    task: str = ""
+    moment_of_attempt: int = 0
+    dies: Callable[[str, int], bool] = lambda task, moment: False
+    """Whether the worker dies at a moment (from 1) of this attempt of this task."""
+    away: set[str] = field(default_factory=set)
+    """`kube:<cluster>`, `git:<cluster>`, `store`, `registry`."""
+    archives: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    closings: int = 0
+
+    @classmethod
+    def create(cls) -> "World":
+        source = Side(SOURCE, files={"video/app.yaml": MANIFEST}, memory=0)
+        return cls(sides={SOURCE: source, TARGET: Side(TARGET)})
+
+    @property
+    def source(self) -> Side:
+        return self.sides[SOURCE]
+
+    @property
+    def target(self) -> Side:
+        return self.sides[TARGET]
+
+    def ask(self, part: str) -> None:
+        if part in self.away:
+            raise AwayError("does not answer", where=part, do="wait", retry_after=timedelta(0))
+
+    @contextmanager
+    def moment(self, part: str) -> Iterator[None]:
+        """A change: a worker may die before it, or right after it."""
+        self.ask(part)
+        self._pass()
+        yield
+        self._apply()
+        self._pass()
+
+    def _pass(self) -> None:
+        self.client_writes()
+        self.moment_of_attempt += 1
+        if self.dies(self.task, self.moment_of_attempt):
+            raise WorkerDiedError
+
+    def begin_attempt(self, task: str) -> None:
+        self.task = task
+        self.moment_of_attempt = 0
+
+    def client_writes(self) -> None:
+        serving = [side for side in self.sides.values() if side.serves]
+        if len(serving) > 1:
+            self.lost.append("two copies serve at once")
+        for side in serving:
+            if (side.memory or 0) < self.acknowledged:
+                self.lost.append(f"{side.name} forgot: {side.memory} < {self.acknowledged}")
+            side.memory = self.acknowledged = self.acknowledged + 1
+
+    def _apply(self) -> None:
+        """What the GitOps engines make of the repositories."""
+        for side in self.sides.values():
+            files = {name: text for name, text in side.files.items() if name.startswith("video/")}
+            if not files:
+                side.memory = None
+                continue
+            workload = find_workload(files, package=PACKAGE)
+            if workload.replicas == 0:
+                side.memory = None
+            elif side.memory is None:
+                side.memory = self._started(files)
+
+    def _started(self, files: Mapping[str, str]) -> int:
+        for image, memory in self.images.items():
+            if any(image in text for text in files.values()):
+                return memory
+        return 0
+
+
+class FakeCluster:
+    def __init__(self, world: World, *, package: ClusterPackage) -> None:
+        self.world = world
+        self.side = world.sides[package.cluster]
+        self.cluster = package.cluster
+        self.part = f"kube:{package.cluster}"
+
+    def find_workload(self, package: str, *, namespace: str | None = None) -> Workload:
+        self.world.ask(self.part)
+        return Workload(
+            kind="Deployment",
+            namespace="shop",
+            name="video",
+            uid="uid-workload",
+            package=package,
+            replicas=find_workload(self.side.files, package=package).replicas or 0,
+            pods=PodSet(namespace="shop", workload="video", labels=LABELS),
+            containers=("app",),
+            host_network=False,
+            host_ports=(),
+            revision="1",
+        )
+
+    def find_pod(self, workload: Workload) -> tuple[Pod, tuple[Pod, ...]]:
+        self.world.ask(self.part)
+        if self.side.memory is None:
+            raise AwayError("no pod", where=self.cluster, do="wait")
+        return a_pod(), ()
+
+    def describe_door(self, workload: Workload) -> Any:
+        return SimpleNamespace(services=("video",), leaks=("open connections",))
+
+    def close_door(self, pods: PodSet, **_: Any) -> Any:
+        with self.world.moment(self.part):
+            if self.side.lock is None:
+                self.world.closings += 1
+                self.side.lock = f"lock-{self.world.closings}"
+        return self._closed()
+
+    def close_ingress_for(self, labels: Mapping[str, str], **_: Any) -> Any:
+        return self.close_door(PodSet(namespace="shop", workload="video", labels=labels))
+
+    def open_door(self, pods: PodSet) -> Any:
+        with self.world.moment(self.part):
+            self.side.lock = None
+        return self._closed()
+
+    def confirm_door(self, pods: PodSet) -> None:
+        self.world.ask(self.part)
+
+    def door_lock(self, pods: PodSet) -> str | None:
+        self.world.ask(self.part)
+        return self.side.lock
+
+    def wait_gone(self, pods: PodSet, *, timeout: timedelta) -> None:
+        self.world.ask(self.part)
+        if self.side.memory is not None:
+            raise AwayError("pods are still there", where=self.cluster, do="wait")
+
+    def wait_restored(self, package: str, *, images: Mapping[str, str], **_: Any) -> Pod:
+        self.world.ask(self.part)
+        texts = list(self.side.files.values())
+        wanted = all(any(image in text for text in texts) for image in images.values())
+        if self.side.memory is None or not wanted:
+            raise AwayError("not restored", where=self.cluster, do="wait")
+        return a_pod()
+
+    def _closed(self) -> Any:
+        return closed_door(self.side.lock)
+
+
+class FakeKubelet:
+    def __init__(self, world: World, *, package: ClusterPackage) -> None:
+        self.world = world
+        self.package = package
+
+    def checkpoint(self, *, pod: str, namespace: str, container: str, **_: Any) -> list[str]:
+        side = self.world.sides[self.package.cluster]
+        with self.world.moment(f"kube:{self.package.cluster}"):
+            second = len(self.world.archives)
+            name = f"checkpoint-{pod}_{namespace}-{container}-2026-11-23T03:04:{second:02}Z.tar"
+            self.world.archives[name] = side.memory or 0
+        return [f"/var/lib/kubelet/checkpoints/{name}"]
+
+
+class FakeStore:
+    prefix = ""
+    bucket = "checkpoints"
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.restore_points: dict[str, Any] = {}
+
+    def find_record(self, key: str) -> CheckpointRecord | None:
+        self.world.ask("store")
+        filename = PurePosixPath(key.removesuffix(".record.json")).name
+        if filename not in self.world.archives:
+            return None
+        digest = hashlib.sha256(filename.encode()).hexdigest()
+        return a_record(key.removesuffix(".record.json"), digest=f"sha256:{digest}")
+
+    def open_archive(self, record: CheckpointRecord) -> Any:
+        return None
+
+    def put_restore_point(self, point: Any) -> str:
+        self.world.ask("store")
+        self.restore_points[point.id] = point
+        return f"{point.id}.json"
+
+    def list_node_facts(self, cluster: str) -> list[NodeFacts]:
+        self.world.ask("store")
+        return [node_facts(cluster)]
+
+
+class FakeRegistry:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def push_checkpoint_image(self, *, record: CheckpointRecord, archive: Any) -> Any:
+        image = f"registry.example/checkpoints@{record.digest}"
+        with self.world.moment("registry"):
+            self.world.images[image] = self.world.archives[record.filename]
+        return SimpleNamespace(reference=image, moved_bytes=record.size_bytes)
+
+
+class FakeGit:
+    def __init__(self, world: World, *, package: ClusterPackage) -> None:
+        self.world = world
+        self.side = world.sides[package.cluster]
+        self.part = f"git:{package.cluster}"
+
+    def read(self, folder: str) -> dict[str, str]:
+        self.world.ask(self.part)
+        return {
+            name.removeprefix(f"{folder}/"): text
+            for name, text in self.side.files.items()
+            if name.startswith(f"{folder}/")
+        }
+
+    def commit(
+        self, change: Callable[[Path], None], *, message: str, trailers: Mapping[str, str]
+    ) -> Any:
+        changed = self._changed(change)
+        if changed == self.side.files:
+            return SimpleNamespace(sha="head", changed=False)
+        with self.world.moment(self.part):
+            sha = f"sha-{self.side.name}-{len(self.side.commits)}"
+            self.side.commits.append((sha, dict(self.side.files)))
+            self.side.files = changed
+        return SimpleNamespace(sha=sha, changed=True)
+
+    def revert(self, sha: str) -> Any:
+        before = dict(self.side.commits)[sha]
+        with self.world.moment(self.part):
+            self.side.files = before
+        return SimpleNamespace(sha="reverted", changed=True)
+
+    def find_commit(self, trailer: str, *, value: str) -> str:
+        self.world.ask(self.part)
+        return self.side.commits[-1][0]
+
+    def _changed(self, change: Callable[[Path], None]) -> dict[str, str]:
+        self.world.ask(self.part)
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            for name, text in self.side.files.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            change(root)
+            return {
+                path.relative_to(root).as_posix(): path.read_text()
+                for path in sorted(root.rglob("*"))
+                if path.is_file()
+            }
+
+
+@dataclass(frozen=True)
+class _ClosedDoor:
+    services: tuple[str, ...]
+    policy: str
+    lock: str | None
+
+
+def closed_door(lock: str | None) -> _ClosedDoor:
+    return _ClosedDoor(services=("video",), policy="transition-door-video", lock=lock)
+
+
+def a_pod(*, name: str = "video-85f5b48bb5-b5dgv", containers: tuple[str, ...] = ("app",)) -> Pod:
+    return Pod(
+        namespace="shop",
+        name=name,
+        uid=f"uid-{name}",
+        node="node-1",
+        ip="10.0.0.1",
+        phase="Running",
+        ready=True,
+        deleting=False,
+        current=True,
+        created=datetime(2026, 11, 23, tzinfo=UTC),
+        containers=tuple(
+            Container(name=one, image="registry.example/video:1", running=True, ready=True)
+            for one in containers
+        ),
+    )
+
+
+def a_record(key: str, *, digest: str) -> CheckpointRecord:
+    filename = PurePosixPath(key).name
+    return CheckpointRecord(
+        cluster=SOURCE,
+        namespace="shop",
+        pod="video-85f5b48bb5-b5dgv",
+        container="app",
+        filename=filename,
+        bucket="checkpoints",
+        key=key,
+        digest=digest,
+        size_bytes=1_000_000,
+        created=created_of(filename),
+        uploaded=datetime(2026, 11, 23, 3, 5, tzinfo=UTC),
+        base_image=BaseImage(name="registry.example/video:1", reference="sha256:" + 64 * "a"),
+        members={
+            "config.dump": ArchiveMember(offset_bytes=512, size_bytes=10),
+            "spec.dump": ArchiveMember(offset_bytes=1536, size_bytes=10),
+        },
+        agent_version="0.1.0",
+        node=node_facts(SOURCE),
+    )
+
+
+def node_facts(cluster: str) -> NodeFacts:
+    return NodeFacts(
+        cluster=cluster,
+        node="node-1",
+        measured=datetime.now(UTC),
+        kernel="6.18",
+        architecture="x86_64",
+        cpu_model="any",
+        cpu_features=("avx", "sse"),
+        xsave_size_bytes=None,
+        cgroup_version=2,
+        criu="4.2.1",
+        criu_check={"passed": True, "output": ""},
+        runc="1.1.5",
+        containerd=None,
+        crio=None,
+        podman="4.3.1",
+    )
