@@ -36,10 +36,10 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 demo: machine ## move a running process between two clusters; stays up until Ctrl-C
-	@.venv/bin/python -m lab demo
+	@.venv/bin/python -m lab.demo
 
 demo-once: machine ## the same, ends by itself with the right exit status
-	@.venv/bin/python -m lab demo --once
+	@.venv/bin/python -m lab.demo --once
 
 machine: .venv/.ready ## packages and CRIU that the lab needs; says what is missing before changing anything
 	@.venv/bin/python -m lab machine

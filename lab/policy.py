@@ -1,0 +1,23 @@
+"""The guide's sample policy, with the address of the lab's Git server."""
+
+from pathlib import Path
+
+from lab.description import CLUSTERS, LabDescription
+
+_SAMPLE = Path(__file__).resolve().parent.parent / "dags" / "policies" / "clusterpolicy-sample.yaml"
+
+
+def write_sample_policy(lab: LabDescription, *, folder: Path) -> Path:
+    """Copy the sample into `folder`; only the value of `repo:` differs."""
+    source = lab.git.repositories[CLUSTERS[0]]
+    lines = []
+    for line in _SAMPLE.read_text().splitlines(keepends=True):
+        if line.strip().startswith("repo:"):
+            indent = line[: len(line) - len(line.lstrip())]
+            lines.append(f"{indent}repo: {source}\n")
+        else:
+            lines.append(line)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / _SAMPLE.name
+    written.write_text("".join(lines))
+    return written
