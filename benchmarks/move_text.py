@@ -1,0 +1,14 @@
+"""Seconds to move a process with 1 GiB of compressible heap, ours over Podman's own way."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from benchmarks.bench import AtMost, Benchmark, Progress, Sample
+from benchmarks.moves.rounds import lab_rounds
+
+
+def prepare(progress: Progress) -> AbstractContextManager[Callable[[], Sample]]:
+    return lab_rounds(progress, heap_kind="text", compress=True)
+
+
+BENCHMARK = Benchmark(unit="ratio", bar=AtMost(0.35), prepare=prepare)
