@@ -151,7 +151,8 @@ def _patch_texts(
     inline = value_of(find(entry.end, "patch"))
     plain = value_of(entry.end)
     texts = [text for text in (inline, plain) if text and "\n" in text]
-    texts = [text for text in texts if _may_be_for(text, workload)]
+    if find(entry.end, "target") is None:
+        texts = [text for text in texts if _may_be_for(text, workload)]
     for path in (value_of(find(entry.end, "path")), plain):
         for text in _file_texts(kustomization, path, files=files):
             manifest = Manifest.read(text, path=str(path))
@@ -165,7 +166,7 @@ def _patch_texts(
 
 
 def _may_be_for(text: str, workload: Resource) -> bool:
-    """An inline patch that names another object is for that one."""
+    """An inline patch without a target that names another object is for that one."""
     roots = read_places(text, where="inline patch").roots
     names = {value_of(find(root, "metadata", "name")) for root in roots}
     return workload.name in names or None in names

@@ -17,6 +17,8 @@ from airflow_transition.core.yaml_nodes import child, descend, line_of, pairs, t
 _YAML = "tag:yaml.org,2002:"
 _TEXT_TAGS = {f"{_YAML}{name}" for name in ("str", "timestamp", "value", "merge")}
 """Dates are text to Kubernetes, and so to us."""
+_SHOWN = 400
+"""Characters of a field's path or a message; no honest one is longer."""
 _PLAIN_TAGS = {f"{_YAML}{name}" for name in ("bool", "int", "float", "null")}
 
 
@@ -30,7 +32,14 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.field}: {self.message}"
+        return f"{self.path}:{self.line}: {_shown(self.field)}: {_shown(self.message)}"
+
+
+def _shown(text: str) -> str:
+    """On one line: names in a document may hold line breaks and terminal codes."""
+    if not text.isprintable():
+        text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 class PolicyDocument:

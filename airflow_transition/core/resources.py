@@ -21,7 +21,6 @@ from airflow_transition.core.yaml_places import (
 )
 
 _BOM = "\ufeff"
-_ENDINGS = (".yaml", ".yml", ".json")
 _POD_PATHS: Mapping[str, tuple[str, ...]] = {
     "Pod": (),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
@@ -149,8 +148,15 @@ def manifests(files: Mapping[str, str]) -> list[Manifest]:
     for path in sorted(files):
         if path.rpartition("/")[2] == "Chart.yaml":
             raise HelmTemplateError(where=path)
-    return [Manifest.read(files[path], path=path) for path in sorted(files) if is_manifest(path)]
+    return [
+        Manifest.read(files[path], path=path)
+        for path in sorted(files)
+        if is_manifest(path, text=files[path])
+    ]
 
 
-def is_manifest(path: str) -> bool:
-    return path.endswith(_ENDINGS) or path.rpartition("/")[2] in KUSTOMIZATIONS
+def is_manifest(path: str, *, text: str) -> bool:
+    """JSON is often no manifest, and then not always YAML."""
+    if path.endswith(".json"):
+        return '"kind"' in text
+    return path.endswith((".yaml", ".yml")) or path.rpartition("/")[2] in KUSTOMIZATIONS

@@ -143,6 +143,18 @@ def test_flow_style_and_json_are_changed_in_place() -> None:
     assert images_replaced(plain) == plain.replace('image": x', f'image": {NEW}')
 
 
+def test_json_indented_by_tabs_is_read_and_other_json_is_left_alone() -> None:
+    text = (
+        '{\n\t"kind": "Pod",\n\t"metadata": {"name": "video", "annotations": {\n'
+        '\t\t"transition.dcnlab.ssu.ac.kr/cluster-policy": "true",\n'
+        '\t\t"transition.dcnlab.ssu.ac.kr/packageName": "video"}},\n'
+        '\t"spec": {"containers": [\n\t\t{"name": "app", "image": "a:1"}\n\t]}\n}\n'
+    )
+    files = {"pod.json": text, "tsconfig.json": "{ // no JSON at all\n"}
+    after = promote(files, package="video", images={"app": NEW})
+    assert after == files | {"pod.json": text.replace("a:1", NEW)}
+
+
 def test_windows_line_ends_and_a_byte_order_mark_stay() -> None:
     text = "\ufeff" + DEPLOYMENT.replace("\n", "\r\n")
     after = images_replaced(text)
@@ -460,6 +472,14 @@ patchesStrategicMerge:
   metadata: {name: video}
   spec: {template: {spec: {containers: [{name: app, image: x}]}}}
 """
+MERGE_BY_TARGET = """\
+patches:
+- target: {kind: Deployment}
+  patch: |-
+    kind: Deployment
+    metadata: {name: any}
+    spec: {template: {spec: {containers: [{name: app, image: x}]}}}
+"""
 REPLACEMENT = "{targets: [{fieldPaths: [spec.template.spec.containers.0.image]}]}"
 
 
@@ -468,6 +488,7 @@ REPLACEMENT = "{targets: [{fieldPaths: [spec.template.spec.containers.0.image]}]
     [
         (INLINE, ""),
         (INLINE.replace("name: video", "name: v.*"), ""),
+        (MERGE_BY_TARGET, ""),
         ("patches: [{path: other.yaml}]", JSON_PATCH),
         ("patchesJson6902: [{path: other.yaml, target: {name: video}}]", JSON_PATCH),
         (MERGE, ""),
