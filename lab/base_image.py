@@ -24,7 +24,7 @@ _LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache", 
 _APP = Path(__file__).parent / "video" / "app.py"
 _GZIP_LEVEL = 6
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
@@ -59,10 +59,10 @@ class Image:
 def build(cache: Path) -> Image:
     """The image, its big layer from `cache` after the first time."""
     layers = [_cached_layer(cache), _layer(_app_archive())]
-    config = _blob(
-        _CONFIG_TYPE,
+    config = document(
+        CONFIG_TYPE,
         {
-            "architecture": _architecture(),
+            "architecture": packages.architecture(),
             "os": "linux",
             "config": {
                 "Env": ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "PYTHONUNBUFFERED=1"],
@@ -78,7 +78,7 @@ def build(cache: Path) -> Image:
             },
         },
     )
-    manifest = _blob(
+    manifest = document(
         MANIFEST_TYPE,
         {
             "schemaVersion": 2,
@@ -90,12 +90,9 @@ def build(cache: Path) -> Image:
     return Image(manifest=manifest, blobs=(*layers, config))
 
 
-def _blob(media_type: str, document: dict[str, object]) -> Blob:
-    return Blob(media_type, json.dumps(document, sort_keys=True).encode())
-
-
-def _architecture() -> str:
-    return packages.architecture()
+def document(media_type: str, content: dict[str, object]) -> Blob:
+    """A JSON blob: an image's configuration or manifest."""
+    return Blob(media_type, json.dumps(content, sort_keys=True).encode())
 
 
 def _cached_layer(cache: Path) -> Blob:

@@ -1,13 +1,18 @@
 """Push an image that is in memory to the lab's registry (OCI distribution specification)."""
 
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urljoin
 
 import requests
 
-from lab.base_image import Image
+from lab.base_image import CONFIG_TYPE, MANIFEST_TYPE, Blob, Image, document
 from lab.description import LabDescription
+from lab.packages import architecture
 
 _SECONDS = 60
+_LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
 
 def push(image: Image, *, repository: str, tag: str, lab: LabDescription) -> str:
@@ -37,3 +42,31 @@ def push(image: Image, *, repository: str, tag: str, lab: LabDescription) -> str
             timeout=_SECONDS,
         ).raise_for_status()
     return f"{lab.registry.address}/{repository}@{image.manifest.digest}"
+
+
+def push_checkpoint(
+    archive: Path, *, lab: LabDescription, annotations: Mapping[str, str] | None = None
+) -> str:
+    """The archive as the one layer of an image; its reference by digest."""
+    layer = Blob(_LAYER_TYPE, archive.read_bytes())
+    config = document(
+        CONFIG_TYPE,
+        {
+            "architecture": architecture(),
+            "os": "linux",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
+        },
+    )
+    manifest = document(
+        MANIFEST_TYPE,
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            "config": config.descriptor,
+            "layers": [layer.descriptor],
+            "annotations": annotations or {"org.criu.checkpoint.container.name": "app"},
+        },
+    )
+    image = Image(manifest=manifest, blobs=(layer, config))
+    return push(image, repository="checkpoints/test", tag=secrets.token_hex(4), lab=lab)

@@ -2,8 +2,8 @@
 
 from lab.api import names, selectors
 from lab.api.kinds import ENDPOINT_SLICE, POD, SERVICE, Object, labels_of, name_of, namespace_of
+from lab.api.pods import is_active, is_ready
 from lab.api.store import Store
-from lab.api.workloads import is_active, is_ready
 
 SERVICE_NAME = "kubernetes.io/service-name"
 

@@ -15,9 +15,9 @@ from lab.api.commands import CommandFailedError
 from lab.api.kinds import POD, Object, name_of, namespace_of
 from lab.api.pod_worker import PodWorker
 from lab.api.podman import Podman, container_name
+from lab.api.pods import is_active
 from lab.api.registry import Registry
 from lab.api.store import Store
-from lab.api.workloads import is_active
 
 log = logging.getLogger(__name__)
 

@@ -29,6 +29,8 @@ def describe(*, name: str, address: str, podman_version: str) -> Object:
     arch = architecture()
     capacity = {
         "cpu": str(os.cpu_count()),
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 1024}Ki",
         "pods": "110",
     }
@@ -43,6 +45,7 @@ def describe(*, name: str, address: str, podman_version: str) -> Object:
                 "kubernetes.io/hostname": name,
                 "kubernetes.io/os": "linux",
             },
+            "annotations": {"node.alpha.kubernetes.io/ttl": "0"},
         },
         "spec": {},
         "status": {

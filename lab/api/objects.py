@@ -3,11 +3,10 @@
 from http import HTTPStatus
 from typing import Any
 
-from lab.api import defaults, patches
+from lab.api import defaults, patches, pods
 from lab.api.answers import ApiError, bad_request, invalid
 from lab.api.kinds import NODE, POD, SERVICE, Kind, Object, name_of
 from lab.api.store import Store
-from lab.api.workloads import delete_pod
 
 APPLY = "application/apply-patch+yaml"
 _MERGES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
@@ -56,7 +55,7 @@ def delete(store: Store, kind: Kind, *, namespace: str, name: str) -> Object:
     """Take an object away; a pod first ends on its node."""
     thing = store.get(kind, namespace=namespace, name=name)
     if kind == POD:
-        delete_pod(store, thing)
+        pods.delete(store, thing)
         return whole(kind, store.get(kind, namespace=namespace, name=name))
     if kind == NODE:
         raise bad_request("the node of a lab cluster stays")
