@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
-_NO_BENCHMARKS = frozenset({"__init__", "__main__", "archive_file", "bench"})
+_NO_BENCHMARKS = frozenset({"__init__", "__main__", "archive_file", "bench", "relay"})
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,28 @@ def test_a_running_job_is_not_started_twice_and_not_forgotten(archive: Archive) 
     (job,) = jobs.due(now=0)
     job.running = Future()
     assert jobs.due(now=1) == []
-    assert jobs.update([]) == []
-    job.running.set_result(None)
-    assert jobs.update([]) == [job]
+    jobs.update([])
+    assert list(jobs) == [job]
+
+
+def test_an_archive_that_went_away_is_cleaned_up_until_that_worked(archive: Archive) -> None:
+    jobs = Jobs()
+    jobs.update([archive])
+    jobs.update([])
+    (job,) = jobs.due(now=0)
+    assert job.gone
+    job.failed(now=0)
+    jobs.update([])
+    assert jobs.due(now=60) == [job]
+    job.ended = Ended.ABANDONED
+    jobs.update([])
     assert list(jobs) == []
+
+
+def test_an_archive_that_came_back_is_uploaded(archive: Archive) -> None:
+    jobs = Jobs()
+    jobs.update([archive])
+    jobs.update([])
+    jobs.update([archive])
+    (job,) = jobs.due(now=0)
+    assert not job.gone

@@ -21,9 +21,6 @@ from transition_agent.store import CheckpointStore
 from transition_agent.upload import PARTS_AT_ONCE, Uploader
 from transition_agent.worker import ARCHIVES_AT_ONCE, UploadWorker
 
-ORPHANED_AFTER = timedelta(days=1)
-"""No upload takes that long: older open ones of this cluster are aborted, also those of nodes that
-are gone."""
 _STOP_WITHIN = timedelta(seconds=3)
 
 
@@ -91,8 +88,7 @@ class Agent:
             self._log.error("the checkpoint folder cannot be read", what=str(error))
             return
         self._note_problems(scan)
-        for job in self._jobs.update(scan.complete):
-            self._worker.abandon(job.archive)
+        self._jobs.update(scan.complete)
         for job in self._jobs.due(now=monotonic()):
             self._worker.start(job)
         if monotonic() >= self._housekeeping_due:
@@ -145,9 +141,13 @@ class Agent:
         self._abort_orphans()
 
     def _abort_orphans(self) -> None:
-        prefix = f"{self._store.prefix}{self._settings.cluster_name}/"
-        for upload in list(self._store.open_uploads(prefix)):
-            if _now() - upload.initiated > ORPHANED_AFTER:
+        settings = self._settings
+        own = {self._uploader.key_of(job.archive) for job in self._jobs}
+        for upload in list(
+            self._store.open_uploads(f"{settings.s3_prefix}{settings.cluster_name}/")
+        ):
+            old = _now() - upload.initiated > settings.abort_uploads_after
+            if old and upload.key not in own:
                 self._store.abort(upload)
                 self._log.info("orphaned upload aborted", key=upload.key)
 

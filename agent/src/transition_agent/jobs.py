@@ -23,6 +23,8 @@ class Ended(Enum):
     """Trying again cannot help; it is looked at anew when the file changes."""
     FAILED = "failed"
     """Tried again after a pause."""
+    ABANDONED = "abandoned"
+    """The file went away first; S3 has no part of it either."""
 
 
 @dataclass
@@ -32,11 +34,17 @@ class Job:
     due: float = 0.0
     """On the monotonic clock."""
     ended: Ended | None = None
+    gone: bool = False
+    """The file went away before it was recorded: its parts are to be removed from S3."""
     running: Future[None] | None = field(default=None, repr=False)
 
     @property
     def at_rest(self) -> bool:
         return self.running is None or self.running.done()
+
+    def is_of(self, archive: Archive) -> bool:
+        """Whether the file is still the one that this job began with, and never was away."""
+        return self.archive.state == archive.state and not self.gone
 
     def failed(self, *, now: float) -> timedelta:
         """Note a failure; how long to wait: doubling, with jitter, so that nodes spread out."""
@@ -60,17 +68,22 @@ class Jobs:
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))
 
-    def update(self, archives: Iterable[Archive]) -> list[Job]:
-        """Follow the folder; the jobs whose archive went away before it was done."""
+    def update(self, archives: Iterable[Archive]) -> None:
+        """Follow the folder."""
         present = {archive.path: archive for archive in archives}
-        gone = [job for path, job in self._jobs.items() if path not in present and job.at_rest]
-        for job in gone:
-            del self._jobs[job.archive.path]
+        for path, job in list(self._jobs.items()):
+            if path not in present and job.at_rest:
+                self._leave(job)
         for path, archive in present.items():
             known = self._jobs.get(path)
-            if known is None or (known.archive.state != archive.state and known.at_rest):
+            if known is None or (known.at_rest and not known.is_of(archive)):
                 self._jobs[path] = Job(archive)
-        return [job for job in gone if job.ended is not Ended.RECORDED]
+
+    def _leave(self, job: Job) -> None:
+        if job.ended in (None, Ended.FAILED):
+            job.gone = True
+        else:
+            del self._jobs[job.archive.path]
 
     def due(self, *, now: float) -> list[Job]:
         return [job for job in self._jobs.values() if job.wants_to_run(now=now)]

@@ -18,7 +18,7 @@ class AgentMetrics:
         )
         self.uploads = Counter(
             "transition_agent_uploads",
-            "Ended upload attempts by result: recorded, failed, refused",
+            "Ended upload attempts by result: recorded, failed, refused, abandoned",
             ["result"],
             registry=self.registry,
         )

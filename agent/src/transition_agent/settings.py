@@ -100,6 +100,10 @@ class AgentSettings(BaseSettings):
     free_space_floor: Annotated[ByteSize, _names("FREE_SPACE_FLOOR")] = ByteSize(0)
     """Below this much free space the oldest recorded archives are removed; 0: never."""
 
+    abort_uploads_after: Annotated[Duration, _names("ABORT_UPLOADS_AFTER")] = timedelta(days=1)
+    """Open multipart uploads of this cluster that are older are aborted, whoever began them: a node
+    that is gone cannot. Longer than the slowest upload takes."""
+
     metrics_address: Annotated[str, _names("METRICS_ADDRESS")] = "127.0.0.1:9464"
     """`host:port` of /metrics; `off`: none."""
     log_level: Annotated[str, _names("LOG_LEVEL")] = "info"

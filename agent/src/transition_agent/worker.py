@@ -1,13 +1,12 @@
 """Runs uploads in threads of their own; each outcome is logged and counted."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from time import monotonic
 
 from structlog.typing import FilteringBoundLogger
 
-from transition_agent.archive import Archive
 from transition_agent.errors import AgentError
 from transition_agent.jobs import Ended, Job
 from transition_agent.logs import fields_of
@@ -28,10 +27,8 @@ class UploadWorker:
         self._threads = ThreadPoolExecutor(ARCHIVES_AT_ONCE, thread_name_prefix="upload")
 
     def start(self, job: Job) -> None:
-        job.running = self._threads.submit(self._upload, job)
-
-    def abandon(self, archive: Archive) -> None:
-        self._threads.submit(self._abandon, archive)
+        work = self._abandon if job.gone else self._upload
+        job.running = self._threads.submit(self._watched, work, job)
 
     def end(self, jobs: Iterable[Job], *, within: timedelta) -> bool:
         """Whether all that ran has ended; what has not is left for the next start to resume."""
@@ -40,10 +37,10 @@ class UploadWorker:
         running = [job.running for job in jobs if job.running]
         return not wait(running, timeout=within.total_seconds()).not_done
 
-    def _upload(self, job: Job) -> None:
+    def _watched(self, work: Callable[[Job], None], job: Job) -> None:
         log = self._log.bind(archive=job.archive.path.name)
         try:
-            uploaded = self._uploader.upload(job.archive)
+            work(job)
         except Stopped:
             log.info("upload interrupted, it goes on at the next start")
             return
@@ -56,10 +53,17 @@ class UploadWorker:
         except Exception:
             job.failed(now=monotonic())
             log.exception("upload failed by a fault of the agent, trying again")
-        else:
-            job.ended = Ended.RECORDED
-            self._note(uploaded, log=log)
         self._metrics.uploads.labels(job.ended.value if job.ended else "").inc()
+
+    def _upload(self, job: Job) -> None:
+        uploaded = self._uploader.upload(job.archive)
+        job.ended = Ended.RECORDED
+        self._note(uploaded, log=self._log.bind(archive=job.archive.path.name))
+
+    def _abandon(self, job: Job) -> None:
+        self._uploader.abandon(job.archive)
+        job.ended = Ended.ABANDONED
+        self._log.warning("archive went away before it was in S3", archive=job.archive.path.name)
 
     def _note(self, uploaded: Uploaded, *, log: FilteringBoundLogger) -> None:
         record = uploaded.record
@@ -77,11 +81,3 @@ class UploadWorker:
             seconds=round(uploaded.seconds, 3),
             hashing_seconds=round(uploaded.hashing_seconds, 3),
         )
-
-    def _abandon(self, archive: Archive) -> None:
-        log = self._log.bind(archive=archive.path.name)
-        log.warning("archive went away before it was uploaded")
-        try:
-            self._uploader.abandon(archive)
-        except AgentError as error:
-            log.warning("parts of it may be left in S3 for a day", **fields_of(error))

@@ -12,9 +12,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_PTRACE_ATTACH = 16
-_PTRACE_DETACH = 17
 _PTRACE_GETREGSET = 0x4204
+_PTRACE_SEIZE = 0x4206
+_PTRACE_INTERRUPT = 0x4207
 _NT_X86_XSTATE = 0x202
 _WAIT_ALL = 0x40000000
 _ROOM_BYTES = 64 * 1024
@@ -39,12 +39,14 @@ def xsave_size_bytes() -> int | None:
 @contextmanager
 def _traced_child() -> Iterator[int]:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
-        _ptrace(_PTRACE_ATTACH, child.pid)
-        os.waitpid(child.pid, _WAIT_ALL)
         try:
+            # Not PTRACE_ATTACH: its SIGSTOP can come after the end of exec, and stay for good.
+            _ptrace(_PTRACE_SEIZE, child.pid)
+            _ptrace(_PTRACE_INTERRUPT, child.pid)
+            os.waitpid(child.pid, _WAIT_ALL)
             yield child.pid
         finally:
-            _ptrace(_PTRACE_DETACH, child.pid)
+            child.kill()
 
 
 def _register_set_bytes(pid: int) -> int:
