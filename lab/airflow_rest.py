@@ -173,6 +173,8 @@ def until(deadline: float, pending: Callable[[], str | None]) -> Iterator[str]:
 
 
 def _log_line(line: object) -> str:
-    if isinstance(line, dict):
-        return " ".join(str(line[key]) for key in ("timestamp", "event") if key in line)
-    return str(line)
+    if not isinstance(line, dict):
+        return str(line)
+    said = " ".join(str(line[key]) for key in ("timestamp", "event") if key in line)
+    causes = line.get("error_detail") or ()
+    return "\n".join([said, *(f"  {each['exc_type']}: {each['exc_value']}" for each in causes)])

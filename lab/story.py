@@ -31,11 +31,11 @@ class Story:
 
     @contextmanager
     def step(self, name: str, *, status: Callable[[], str] = str) -> Iterator[None]:
-        """Time a step; while it runs, say every two seconds that it does and `status()`."""
+        """Time a step; while it runs, say every five seconds that it does and `status()`."""
         self.say(f"{name} ...")
         began = time.monotonic()
         done = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(name, done, began, status))
+        watcher = threading.Thread(target=self._watch, args=(done, began, status))
         watcher.start()
         try:
             yield
@@ -50,8 +50,6 @@ class Story:
             done.set()
             watcher.join()
 
-    def _watch(
-        self, name: str, done: threading.Event, began: float, status: Callable[[], str]
-    ) -> None:
-        while not done.wait(2):
-            self.say(f"  {name}: {time.monotonic() - began:.0f} s {status()}".rstrip())
+    def _watch(self, done: threading.Event, began: float, status: Callable[[], str]) -> None:
+        while not done.wait(5):
+            self.say(f"  ... {time.monotonic() - began:.0f} s {status()}".rstrip())
