@@ -41,15 +41,14 @@ from urllib.parse import quote
 from airflow.sdk import BaseHook
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
+from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
 from airflow_transition.hooks.door import ClosedDoor, Door, DoorPlan
 from airflow_transition.hooks.kube_api import KubeApi
 from airflow_transition.hooks.polling import Poll
 from airflow_transition.hooks.quiesce import PodExec, PodRequest, Quiescing
 from airflow_transition.hooks.restored import Pending, judge
 from airflow_transition.hooks.workloads import (
-    PACKAGE_ANNOTATION,
     PLURALS,
-    POLICY_ANNOTATION,
     Json,
     Pod,
     PodSet,

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from airflow_transition.core.manifests import PACKAGE_ANNOTATION
+
 Json = Mapping[str, Any]
 
-POLICY_ANNOTATION = "transition.dcnlab.ssu.ac.kr/cluster-policy"
-PACKAGE_ANNOTATION = "transition.dcnlab.ssu.ac.kr/packageName"
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 """The kinds that deploy a package, as API paths write them."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from werkzeug import Request, Response
 
-from airflow_transition.hooks.workloads import PACKAGE_ANNOTATION, POLICY_ANNOTATION
+from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
 
 Json = dict[str, Any]
 
