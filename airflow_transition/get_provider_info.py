@@ -98,8 +98,9 @@ _OPTIONS = {
     "preload": {
         "description": "Import the provider's heavy modules (boto3, kubernetes, git) when the "
         "scheduler starts. The processes that LocalExecutor forks then share them, and a task "
-        "starts about half a second earlier, at the price of about 100 MB in the scheduler. Other "
-        "executors gain nothing by it.",
+        "starts earlier by the time of these imports. It takes effect only with "
+        "`[core] lazy_load_plugins = False`: else Airflow forks the workers before it loads any "
+        "plugin. Other executors gain nothing by it.",
         "version_added": "0.1.0",
         "type": "boolean",
         "example": None,

@@ -109,7 +109,7 @@ def _error_stub(errors: str) -> str:
 def _fingerprint(folder: Path) -> str:
     """Changes when a policy file is added, removed or written."""
     stats = ((path, path.stat()) for path in policy_paths(folder))
-    lines = [f"{path} {stat.st_mtime_ns} {stat.st_size}" for path, stat in stats]
+    lines = [str(folder), *(f"{path} {stat.st_mtime_ns} {stat.st_size}" for path, stat in stats)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

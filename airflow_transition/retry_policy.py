@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryRule
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
 
@@ -12,12 +13,19 @@ _DELAY = timedelta(seconds=5)
 
 
 class TransitionRetryPolicy(ExceptionRetryPolicy):
-    """A permanent error fails the task at once, a temporary one says when to come back."""
+    """A permanent error fails the task at once, a temporary one says when to come back.
+
+    A missing connection is as permanent as what our hooks call so.
+    """
 
     def __init__(self) -> None:
         super().__init__(
             rules=[
-                RetryRule(PermanentError, RetryAction.FAIL, reason="a person must act"),
+                RetryRule(
+                    [PermanentError, AirflowNotFoundException],
+                    RetryAction.FAIL,
+                    reason="a person must act",
+                ),
                 RetryRule(TemporaryError, RetryAction.RETRY, reason="it may succeed later"),
             ]
         )

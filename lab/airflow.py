@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -52,9 +52,11 @@ class AirflowInstance(AirflowApi):
         port: int,
         database_url: str | None = None,
         settings: Mapping[tuple[str, str], str] | None = None,
+        components: Iterable[str] = COMPONENTS,
         say: Callable[[str], None] = ignore,
     ) -> None:
         """`database_url` None: SQLite in `state_dir`; `settings`: (section, key) -> value."""
+        self._components = tuple(components)
         self.state_dir = state_dir.absolute()
         self.url = f"http://127.0.0.1:{port}"
         self.username = _USERNAME
@@ -83,7 +85,7 @@ class AirflowInstance(AirflowApi):
         self._say("migrating Airflow's database")
         self.command("db", "migrate")
         self._say("starting Airflow's components")
-        for name in COMPONENTS:
+        for name in self._components:
             self.start_component(name)
         self.wait_healthy(deadline=deadline)
         self._store_connections()

@@ -18,6 +18,9 @@ _TUNED = {
     ("api", "expose_config"): "False",
     # an idle scheduler takes 17 % of a core, and a task starts 0.7 s earlier
     ("scheduler", "scheduler_idle_sleep_time"): "0.1",
+    # plugins before LocalExecutor forks its workers, so that they share what is preloaded
+    ("core", "lazy_load_plugins"): "False",
+    ("transition", "preload"): "True",
     ("workers", "min_heartbeat_interval"): "1",
     # after a crash a task is taken up again in seconds, not in five minutes
     ("scheduler", "orphaned_tasks_check_interval"): "10",
@@ -79,6 +82,7 @@ def environment(
         ("api", "secret_key"): secrets.api_secret_key,
         ("api_auth", "jwt_secret"): secrets.jwt_secret,
         ("database", "sql_alchemy_conn"): database_url,
+        ("dag_processor", "dag_bundle_storage_path"): str(home / "bundles"),
         ("logging", "base_log_folder"): str(home / "logs" / "tasks"),
         ("transition", "policies_folder"): str(policies_folder),
         **extra,
