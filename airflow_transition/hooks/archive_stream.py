@@ -12,7 +12,7 @@ from transition_wire.checkpoint_record import CheckpointRecord
 from airflow_transition.core.checkpoint import ArchiveInspector, CheckpointArchive
 from airflow_transition.core.errors import PermanentError
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 18
 _CHUNKS_AHEAD = 4
 
 
