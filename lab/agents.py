@@ -1,22 +1,30 @@
 """The transition agent on each node, as its DaemonSet or systemd unit starts it."""
 
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 from lab.description import LabDescription
 from lab.node import CHECKPOINTS, Node
-from lab.services.daemon import Daemon
+from lab.services.daemon import PROBE_INTERVAL, Daemon, DaemonError
 
 _PROGRAM = Path(sys.executable).parent / "transition-agent"
 _METRICS_PORT = 9464
+_PATIENCE_SECONDS = 30.0
 
 
-def start(lab: LabDescription) -> list[Daemon]:
-    """Start the agents that do not run."""
-    return [start_one(lab, cluster=cluster) for cluster in lab.clusters]
+def start(lab: LabDescription) -> None:
+    """Start the agents that do not run, and wait until each answers."""
+    for cluster in lab.clusters:
+        start_one(lab, cluster=cluster)
+    for cluster in lab.clusters:
+        _wait_ready(lab, cluster=cluster)
 
 
 def start_one(lab: LabDescription, *, cluster: str) -> Daemon:
+    """Start the agent of one node; after `kill()` of its daemon as well."""
     node = Node.of(lab, cluster=cluster)
     settings = {
         "CLUSTER_NAME": cluster,
@@ -31,6 +39,18 @@ def start_one(lab: LabDescription, *, cluster: str) -> Daemon:
         "METRICS_ADDRESS": f"{node.address}:{_METRICS_PORT}",
     }
     return node.start("agent", str(_PROGRAM), "run", env=settings)
+
+
+def _wait_ready(lab: LabDescription, *, cluster: str) -> None:
+    address = lab.clusters[cluster].node_address
+    daemon = agent_of(lab, cluster=cluster)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        with suppress(OSError), urlopen(f"http://{address}:{_METRICS_PORT}/metrics", timeout=1):
+            return
+        if daemon.pid() is None or time.monotonic() > deadline:
+            raise DaemonError(f"{daemon.name} does not answer; its log:\n{daemon.log_tail()}")
+        time.sleep(PROBE_INTERVAL.total_seconds())
 
 
 def agent_of(lab: LabDescription, *, cluster: str) -> Daemon:
