@@ -8,11 +8,12 @@ from typing import Any
 
 import yaml
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
-from lab.api import collections, objects
+from lab.api import collections, objects, pod_exec, pod_proxy
 from lab.api.answers import ApiError, forbidden, json_answer, not_found, plain_answer, unauthorized
 from lab.api.cluster import Cluster
 from lab.api.identities import Identities
@@ -23,6 +24,7 @@ from lab.packages import architecture
 Handler = Callable[[Request], Awaitable[Response]]
 
 _VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
+_POD_PATH = "/api/v1/namespaces/{namespace}/pods/{pod}"
 _LARGEST_BODY_BYTES = 3 << 20
 """What a real API server takes as well."""
 
@@ -37,12 +39,18 @@ class Server:
 
     def app(self) -> Starlette:
         """The ASGI application; the cluster works while it is up."""
-        routes = [
+        routes: list[BaseRoute] = [
             Route("/version", self._guarded(self._version)),
             Route(
                 "/api/v1/nodes/{node}/proxy/checkpoint/{namespace}/{pod}/{container}",
-                self._guarded(self._checkpoint),
+                self._guarded(self._checkpoint, subresource="nodes/proxy"),
                 methods=["POST"],
+            ),
+            WebSocketRoute(f"{_POD_PATH}/exec", self._exec),
+            Route(
+                f"{_POD_PATH}:{{port:int}}/proxy/{{path:path}}",
+                self._guarded(self._proxy, subresource="pods/proxy"),
+                methods=list(_VERBS),
             ),
         ]
         for kind in KINDS:
@@ -85,34 +93,39 @@ class Server:
             routes.append(Route(inside, handler(self._list), methods=["GET"]))
         return routes
 
-    def _guarded(self, handler: Handler, *, kind: Kind | None = None) -> Handler:
+    def _guarded(
+        self, handler: Handler, *, kind: Kind | None = None, subresource: str = ""
+    ) -> Handler:
         """Ask for a known token, and for the right to this verb."""
 
         async def guarded(request: Request) -> Response:
-            identity = self._identities.of(request.headers.get("authorization", ""))
-            if identity is None:
-                raise unauthorized()
-            place = request.path_params
-            if "node" in place:
-                verb, resource, asked = "create", "nodes/proxy", NODE
-            elif kind is not None:
-                verb, resource, asked = _VERBS[request.method], kind.plural, kind
-                if verb == "get" and "name" not in place:
-                    verb = "list"
-            else:
-                return await handler(request)
-            if not identity.may(verb, resource=resource):
-                raise forbidden(
-                    asked,
-                    user=identity.user,
-                    verb=verb,
-                    resource=resource,
-                    name=place.get("node") or place.get("name", ""),
-                    namespace="" if "node" in place else place.get("namespace", ""),
-                )
+            verb = _VERBS[request.method]
+            if verb == "get" and kind is not None and "name" not in request.path_params:
+                verb = "list"
+            self._check(request, verb=verb, resource=subresource or (kind.plural if kind else ""))
             return await handler(request)
 
         return guarded
+
+    def _check(self, asked: HTTPConnection, *, verb: str, resource: str) -> None:
+        """Refuse who is not known, and who may not."""
+        identity = self._identities.of(asked.headers.get("authorization", ""))
+        if identity is None:
+            raise unauthorized()
+        if resource and not identity.may(verb, resource=resource):
+            kind = next(each for each in KINDS if each.plural == resource.partition("/")[0])
+            place = asked.path_params
+            name = place.get("name") or (
+                place.get("node", "") if kind == NODE else place.get("pod", "")
+            )
+            raise forbidden(
+                kind,
+                user=identity.user,
+                verb=verb,
+                resource=resource,
+                name=name,
+                namespace=place.get("namespace", "") if kind.namespaced else "",
+            )
 
     async def _version(self, _: Request) -> Response:
         return json_answer(_VERSION | {"platform": f"linux/{architecture()}"})
@@ -128,6 +141,15 @@ class Server:
             container=place["container"],
             seconds=timeouts[-1] if timeouts else None,
         )
+
+    async def _exec(self, socket: WebSocket) -> None:
+        def check() -> None:
+            self._check(socket, verb="create", resource="pods/exec")
+
+        await pod_exec.serve(socket, store=self._cluster.store, check=check)
+
+    async def _proxy(self, request: Request) -> Response:
+        return await pod_proxy.forward(request, store=self._cluster.store)
 
     async def _list(self, kind: Kind, request: Request) -> Response:
         things = self._cluster.store.list(kind, namespace=request.path_params.get("namespace"))
