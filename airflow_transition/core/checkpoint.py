@@ -6,7 +6,7 @@ fill the disk or mean different things to different readers is refused before it
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Protocol
 
 from airflow_transition.core.tar_header import (
     BLOCK_BYTES,
@@ -304,7 +304,11 @@ class ArchiveInspector:
         )
 
 
-def read_archive(fileobj: BinaryIO, *, where: str) -> CheckpointArchive:
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_archive(fileobj: _Readable, *, where: str) -> CheckpointArchive:
     """Read a whole archive from a file, one bounded chunk at a time."""
     inspector = ArchiveInspector(where=where)
     while chunk := fileobj.read(_READ_BYTES):

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook
 from transition_wire.checkpoint_record import CheckpointRecord
 
 from airflow_transition.core import image as oci
-from airflow_transition.core.checkpoint import CONFIG_DUMP
+from airflow_transition.core.checkpoint import CONFIG_DUMP, Limits, read_archive
 from airflow_transition.core.image import Descriptor, Layer
 from airflow_transition.hooks.archive_stream import ArchiveSource, ArchiveStream
 from airflow_transition.hooks.blob_upload import Blobs
 from airflow_transition.hooks.registry_client import RegistryClient
+from airflow_transition.hooks.registry_connection import RegistrySettings, registry_settings
 from airflow_transition.hooks.registry_errors import (
     ImageDamagedError,
     ImageMissingError,
     RegistryConnectionError,
 )
-from airflow_transition.hooks.zstd_stream import ZstdStream
+from airflow_transition.hooks.zstd_stream import ZstdStream, compression_pays
 
 _OK, _CREATED = 200, 201
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
@@ -73,16 +73,17 @@ class OciRegistryHook(BaseHook):
         *,
         record: CheckpointRecord,
         archive: ArchiveSource,
-        compress: bool = False,
+        compress: bool | None = None,
         mount_from: Sequence[str] = (),
     ) -> CheckpointImage:
         """Make the image of an archive, sending each of its bytes at most once.
 
         Nothing that refers to the archive is pushed before all of it passed and its digest is the
         recorded one. Calling it again finds what is there: the same archive gives the same image.
+        `compress` (zstd) is decided by samples of the archive where it is None.
         `mount_from` names repositories of this registry that may hold the blob already.
         """
-        repository = oci.image_repository(record, repository=self._repository)
+        repository = oci.image_repository(record, repository=self._settings.repository)
         blobs = Blobs(self._client, repository=repository, patience=self.patience)
         layer, config_dump, moved = self._archive_layer(
             record, archive, blobs=blobs, compress=compress, mount_from=mount_from
@@ -162,17 +163,19 @@ class OciRegistryHook(BaseHook):
         archive: ArchiveSource,
         *,
         blobs: Blobs,
-        compress: bool,
+        compress: bool | None,
         mount_from: Sequence[str],
     ) -> tuple[Layer, bytes, int]:
         """Bring the archive into the registry; gives its layer, its config.dump, bytes moved."""
         layer = oci.archive_layer(record)
+        if compress is None:
+            compress = compression_pays(archive, size_bytes=record.size_bytes)
         if compress:
             return self._compressed_layer(record, archive, blobs=blobs)
         if blobs.has(layer.descriptor) or any(
             blobs.mount(layer.descriptor, source=source) for source in mount_from
         ):
-            return layer, _read_member(archive, CONFIG_DUMP, record=record), 0
+            return layer, _config_dump(archive, record=record), 0
         stream = ArchiveStream(archive, record=record)
         self.log.info("pushing %s (%d bytes)", record.key, record.size_bytes)
         blobs.stream(stream.chunks, size_bytes=record.size_bytes, digest=stream.digest)
@@ -182,7 +185,7 @@ class OciRegistryHook(BaseHook):
         self, record: CheckpointRecord, archive: ArchiveSource, *, blobs: Blobs
     ) -> tuple[Layer, bytes, int]:
         if (known := self._compressed_before(record, blobs=blobs)) is not None:
-            return known, _read_member(archive, CONFIG_DUMP, record=record), 0
+            return known, _config_dump(archive, record=record), 0
         stream = ArchiveStream(archive, record=record)
         compressed = ZstdStream(stream)
         self.log.info("pushing %s (%d bytes), compressed", record.key, record.size_bytes)
@@ -195,7 +198,7 @@ class OciRegistryHook(BaseHook):
 
         Runtimes check the diff id when they unpack, so a layer of other content never restores.
         """
-        repository = oci.image_repository(record, repository=self._repository)
+        repository = oci.image_repository(record, repository=self._settings.repository)
         try:
             found = self._get_manifest(repository, oci.image_tag(record.created))
             first = self._parsed(found, where=repository)["layers"][0]
@@ -272,40 +275,26 @@ class OciRegistryHook(BaseHook):
         return RegistryClient(f"https://{_API_HOSTS.get(host, host)}")
 
     @cached_property
-    def _connection(self) -> Any:
-        return self.get_connection(self.registry_conn_id)
-
-    @property
-    def _repository(self) -> str:
-        return str(self._connection.extra_dejson.get("repository", "checkpoints"))
+    def _settings(self) -> RegistrySettings:
+        return registry_settings(self.get_connection(self.registry_conn_id))
 
     @cached_property
     def _client(self) -> RegistryClient:
-        connection = self._connection
-        extra = connection.extra_dejson
-        insecure = bool(extra.get("insecure", False))
-        host = str(connection.host or "")
-        url = urlsplit(host if "://" in host else f"https://{host}")
-        port = f":{connection.port}" if connection.port and not url.port else ""
-        allowed = {"https", "http"} if insecure else {"https"}
-        if not url.hostname or url.scheme not in allowed or url.username:
-            raise RegistryConnectionError(
-                "the host of the connection is no registry address",
-                where=f"connection {self.registry_conn_id}",
-                found=f"{url.scheme}://{url.hostname or ''}",
-                do="write https://host:port; http only with `insecure: true` in the extra",
-            )
+        settings = self._settings
         return RegistryClient(
-            f"{url.scheme}://{url.netloc}{port}",
-            username=connection.login,
-            password=connection.password,
-            verify=extra.get("ca_file") or not insecure,
+            settings.base_url,
+            username=settings.username,
+            password=settings.password,
+            verify=settings.verify,
         )
 
 
-def _read_member(archive: ArchiveSource, name: str, *, record: CheckpointRecord) -> bytes:
+def _config_dump(archive: ArchiveSource, *, record: CheckpointRecord) -> bytes:
     """Read one document of an archive whose bytes need not pass again."""
-    member = record.members[name]
+    member = record.members.get(CONFIG_DUMP)
+    if member is None or member.size_bytes > Limits().document_bytes:
+        archive.seek(0)
+        return read_archive(archive, where=record.key).config_dump
     archive.seek(member.offset_bytes)
     content = bytearray()
     while len(content) < member.size_bytes and (

@@ -83,10 +83,6 @@ class RegistryClient:
             raise refusal(answer, where=_where(target))
         return answer
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
-
     def _send(
         self,
         method: str,

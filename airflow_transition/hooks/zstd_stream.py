@@ -4,14 +4,36 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from backports import zstd
 from backports.zstd import CompressionParameter, ZstdCompressor
 
 from airflow_transition.core.image import ZSTD_LAYER_TYPE, Descriptor
-from airflow_transition.hooks.archive_stream import ArchiveStream
+from airflow_transition.hooks.archive_stream import ArchiveSource, ArchiveStream
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 18
 _LEVEL = 1
 """Faster than the network between two regions; higher levels cost more than they save."""
+_SAMPLES = 5
+_SAMPLE_BYTES = 1 << 17
+_SMALL_BYTES = 16 << 20
+_WORTHWHILE = 0.7
+
+
+def compression_pays(source: ArchiveSource, *, size_bytes: int) -> bool:
+    """Judge by a few samples, spread over the archive, whether its memory compresses.
+
+    Encrypted or compressed heaps do not: there it costs processor time and gains nothing. The same
+    archive always gets the same answer, so that a repeated build finds its work done.
+    """
+    if size_bytes < _SMALL_BYTES:
+        return False
+    plain = compressed = 0
+    for number in range(_SAMPLES):
+        source.seek(size_bytes * (2 * number + 1) // (2 * _SAMPLES))
+        sample = source.read(_SAMPLE_BYTES)
+        plain += len(sample)
+        compressed += len(zstd.compress(sample, _LEVEL))
+    return compressed < _WORTHWHILE * plain
 
 
 class ZstdStream:

@@ -11,7 +11,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
-from airflow_transition.core.image import digest_of
+from airflow_transition.core.image import ZSTD_LAYER_TYPE, digest_of
 from airflow_transition.core.tar_header import UnsafeMemberError
 from airflow_transition.hooks.archive_stream import ArchiveDigestError
 from airflow_transition.hooks.oci_registry import OciRegistryHook
@@ -23,6 +23,7 @@ from airflow_transition.hooks.registry_errors import (
     RegistryRefusedError,
     RegistryUnavailableError,
 )
+from benchmarks.archive_file import ArchiveFile
 from tests.unit.hooks.image.conftest import (
     PASSWORD,
     USER,
@@ -232,24 +233,21 @@ def test_a_redirect_is_followed_without_our_credentials(
     hook: OciRegistryHook, registry: FakeRegistry, archive: bytes
 ) -> None:
     hook.push_checkpoint_image(record=record_of(archive), archive=io.BytesIO(archive))
-    digest = next(iter(registry.blobs))
+    manifest = next(iter(registry.manifests.values()))
     with HTTPServer() as elsewhere:
         seen: list[str | None] = []
 
         def serve(request: Request) -> Response:
             seen.append(request.headers.get("Authorization"))
-            return Response(next(iter(registry.manifests.values())))
+            return Response(manifest)
 
         elsewhere.expect_request("/blob").respond_with_handler(serve)
         challenge = Response(status=401, headers={"WWW-Authenticate": "Basic"})
         moved = Response(status=307, headers={"Location": elsewhere.url_for("/blob")})
         registry.guard = lambda request: moved if basic(request) else challenge
-        reference = (
-            f"{hook._client.host}/{REPOSITORY}@{digest_of(next(iter(registry.manifests.values())))}"
-        )
+        reference = f"{hook._client.host}/{REPOSITORY}@{digest_of(manifest)}"
         hook.read_manifest(reference)
     assert seen == [None]
-    assert digest
 
 
 def test_redirects_end(hook: OciRegistryHook, registry: FakeRegistry) -> None:
@@ -361,3 +359,28 @@ def test_a_tag_is_resolved_only_to_the_image_that_ran(
     assert hook.resolve(name, image_id=f"sha256:{'c' * 64}") == expected
     with pytest.raises(ImageDamagedError, match="no longer points at the image"):
         hook.resolve(name, image_id=f"sha256:{'e' * 64}")
+
+
+@pytest.mark.parametrize("compressible", [False, True])
+def test_an_archive_is_compressed_where_samples_of_it_are(
+    hook: OciRegistryHook, registry: FakeRegistry, *, compressible: bool
+) -> None:
+    content = ArchiveFile(heap_bytes=20 << 20, compressible=compressible).content()
+    record = record_of(content).model_copy(update={"members": {}})
+    first, second = (
+        hook.push_checkpoint_image(record=record, archive=io.BytesIO(content)) for _ in range(2)
+    )
+    assert (first.layer.media_type == ZSTD_LAYER_TYPE) == compressible
+    assert (first.layer.size_bytes < len(content)) == compressible
+    assert first.moved_bytes == len(content)
+    assert (second.reference, second.moved_bytes) == (first.reference, 0)
+
+
+def test_a_record_without_members_is_read_whole(
+    hook: OciRegistryHook, registry: FakeRegistry, archive: bytes
+) -> None:
+    record = record_of(archive).model_copy(update={"members": {}})
+    first, second = (
+        hook.push_checkpoint_image(record=record, archive=io.BytesIO(archive)) for _ in range(2)
+    )
+    assert (second.reference, second.moved_bytes) == (first.reference, 0)
