@@ -6,10 +6,7 @@ pay for each policy. The imports happen where a task runs, or once in the schedu
 
 # ruff: noqa: PLC0415 - late imports are what this module is for
 
-from collections.abc import Callable, Mapping
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow_transition.settings import read_settings
 
@@ -17,26 +14,9 @@ if TYPE_CHECKING:
     from airflow_transition.core.cluster_package import ClusterPackage
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.cluster import ClusterHook
+    from airflow_transition.hooks.gitops import GitOpsHook
     from airflow_transition.hooks.kubelet import KubeletHook
     from airflow_transition.hooks.oci_registry import OciRegistryHook
-
-
-class PushedCommit(Protocol):
-    @property
-    def sha(self) -> str: ...
-    @property
-    def changed(self) -> bool: ...
-
-
-class Repository(Protocol):
-    """What tasks ask of a cluster's repository."""
-
-    def read(self, folder: str) -> Mapping[str, str]: ...
-    def commit(
-        self, change: Callable[[Path], None], *, message: str, trailers: Mapping[str, str]
-    ) -> PushedCommit: ...
-    def revert(self, sha: str) -> PushedCommit: ...
-    def find_commit(self, trailer: str, *, value: str) -> str: ...
 
 
 def cluster(package: "ClusterPackage") -> "ClusterHook":
@@ -51,10 +31,10 @@ def kubelet(package: "ClusterPackage") -> "KubeletHook":
     return KubeletHook(package.kubernetes_conn_id)
 
 
-def git(package: "ClusterPackage") -> Repository:
-    hooks = import_module("airflow_transition.hooks.gitops")
-    hook: Repository = hooks.GitOpsHook(package.git_conn_id, repo_url=package.repo)
-    return hook
+def git(package: "ClusterPackage") -> "GitOpsHook":
+    from airflow_transition.hooks.gitops import GitOpsHook
+
+    return GitOpsHook(package.git_conn_id, repo_url=package.repo)
 
 
 def store() -> "CheckpointStoreHook":

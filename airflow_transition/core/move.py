@@ -6,6 +6,7 @@ between is seen by nobody and can be taken back. The point of no return is the c
 the source: before it everything goes back, after it everything goes forward.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
@@ -17,7 +18,11 @@ AUTOMATIC = "automatic"
 """The form's word for: let the placement choose the target."""
 
 MOVE_TRAILER = "Transition-Move"
-"""The commit trailer that names the run which made a commit."""
+STEP_TRAILER = "Transition-Step"
+IMAGES_TRAILER = "Transition-Images"
+
+PROMOTION, RETIREMENT = "promotion", "retirement"
+"""The two commits of a move; both sides may be folders of one repository."""
 
 
 class MovePlan(WireModel):
@@ -44,6 +49,15 @@ class MovePlan(WireModel):
     placement: tuple[str, ...] = ()
     """One line per cluster that was looked at, with the reasons."""
     notes: tuple[str, ...] = ()
+
+    def promotion_trailers(self, images: Mapping[str, str]) -> dict[str, str]:
+        """Identity of the commit that promotes these images; others are another promotion."""
+        digests = sorted(image.rpartition("@")[2] for image in images.values())
+        return {**self.trailers(PROMOTION), IMAGES_TRAILER: " ".join(digests)}
+
+    def trailers(self, step: str) -> dict[str, str]:
+        """What names a commit of this move."""
+        return {MOVE_TRAILER: self.move, STEP_TRAILER: step}
 
     def lines(self) -> list[str]:
         """The plan for people."""

@@ -29,8 +29,6 @@ class TaskMarks:
     """Task id to state, of the whole run."""
     images: Mapping[str, str] | None
     """What the promotion writes, by container; None: it never began."""
-    promotion: str | None
-    """Its commit, where the task lived to tell."""
     retirement_begun: bool
     retirement_done: bool
     """The commit was pushed and the source's pods were seen gone."""
@@ -65,7 +63,9 @@ class Evidence:
         if self.marks.retirement_done:
             return True
         files = self._files(self.plan.source)
-        return None if files is None else is_retired(files, package=self.plan.source.package)
+        if files is None:
+            return None
+        return not files or is_retired(files, package=self.plan.source.package)
 
     @cached_property
     def promoted(self) -> bool | None:
@@ -97,8 +97,12 @@ class Evidence:
 
     def _files(self, package: ClusterPackage) -> Mapping[str, str] | None:
         """The package's manifests as its repository has them now; None where it does not answer."""
+        from airflow_transition.hooks.git_errors import FolderNotFoundError  # noqa: PLC0415 - heavy
+
         try:
             return outside.git(package).read(package.package_path)
+        except FolderNotFoundError:
+            return {}
         except TransitionError as error:
             log.warning("cannot be told from Git now: %s", error)
             return None

@@ -88,11 +88,9 @@ class MoveSettleOperator(BaseOperator):
         run_id = str(context["run_id"])
         found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[run_id])
         states: dict[str, str | None] = found.get(run_id, {})
-        promotion = ti.xcom_pull(task_ids=self.promote_task)
         return TaskMarks(
             states=states,
             images=ti.xcom_pull(task_ids=self.promote_task, key=PROMOTING),
-            promotion=promotion["commit"] if promotion else None,
             retirement_begun=states.get(self.verify_task) == "success"
             or bool(ti.xcom_pull(task_ids=self.retire_task, key=RETIRING)),
             retirement_done=states.get(self.retire_task) == "success",

@@ -1,6 +1,7 @@
 """Everything that can be known to go wrong, asked before a door is closed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -120,7 +121,10 @@ class Preflight:
 
     def _check_target(self, target: ClusterPackage, *, workload: "Workload") -> None:
         """Its repository and its API server answer, and nothing of the package runs there."""
-        outside.git(target).read(target.package_path)
+        from airflow_transition.hooks.git_errors import FolderNotFoundError  # noqa: PLC0415 - heavy
+
+        with suppress(FolderNotFoundError):  # the usual case: it was never there
+            outside.git(target).read(target.package_path)
         try:
             outside.cluster(target).wait_gone(workload.pods, timeout=timedelta(0))
         except TemporaryError as error:

@@ -1,18 +1,20 @@
 """Have the target cluster run a package from its checkpoint images."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
 from airflow_transition.core.checkpoint_images import CheckpointImages
-from airflow_transition.core.move import MOVE_TRAILER, MovePlan
+from airflow_transition.core.move import MovePlan
 from airflow_transition.core.package_edits import promoted
 from airflow_transition.links import CommitLink, commit_url
-from airflow_transition.operators.package_files import write_files
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
+
+if TYPE_CHECKING:
+    from airflow_transition.hooks.gitops import Commit
 
 PROMOTING = "promoting"
 """XCom key set before the first push: from then on there may be something to take back."""
@@ -46,16 +48,21 @@ class GitPromoteOperator(BaseOperator):
             plan.pod_labels, namespace=plan.namespace, workload=plan.workload
         )
         self.log.info("the target's door is closed: %s", closed)
-        files = promoted(
-            outside.git(plan.source).read(plan.source.package_path),
-            package=plan.source.package,
-            images=images,
-        )
-        commit = outside.git(plan.target).commit(
-            lambda root: write_files(root / plan.target.package_path, files=files),
-            message=f"Promote {plan.source.package} from {plan.source.cluster}",
-            trailers={MOVE_TRAILER: plan.move},
-        )
+        commit = self._commit(plan, images=images)
         self.commit_url = commit_url(plan.target.repo, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
         return {"commit": commit.sha, "changed": commit.changed, "images": images}
+
+    def _commit(self, plan: MovePlan, *, images: Mapping[str, str]) -> "Commit":
+        """The source's manifests, read only now, with the images, in the target's repository."""
+        from airflow_transition.hooks.git_files import write_files  # noqa: PLC0415 - heavy
+
+        folder = plan.source.package_path
+        files = outside.git(plan.source).read(folder)
+        changed = promoted(files, package=plan.source.package, images=images)
+        return outside.git(plan.target).commit(
+            lambda root: write_files(root, changed),
+            message=f"Promote {plan.source.package} from {plan.source.cluster}",
+            trailers=plan.promotion_trailers(images),
+            folder=folder,
+        )

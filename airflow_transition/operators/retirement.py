@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
-from airflow_transition.core.move import MOVE_TRAILER, MovePlan
+from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.core.move import RETIREMENT, MovePlan
 from airflow_transition.core.package_edits import retired
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
 from airflow_transition.links import CommitLink, commit_url
-from airflow_transition.operators.package_files import read_files, write_files
 from airflow_transition.operators.pod_checkpoint import require_door
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
@@ -59,9 +60,10 @@ class WorkloadRetireOperator(BaseOperator):
         if lock:
             require_door(hook, workload=workload, lock=lock)
         commit = outside.git(plan.source).commit(
-            lambda root: _retire(root / plan.source.package_path, package=plan.source.package),
+            partial(_retire, package=plan.source),
             message=f"Retire {plan.source.package}: it moved to {plan.target.cluster}",
-            trailers={MOVE_TRAILER: plan.move},
+            trailers=plan.trailers(RETIREMENT),
+            folder=plan.source.package_path,
         )
         self.commit_url = commit_url(plan.source.repo, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
@@ -69,5 +71,8 @@ class WorkloadRetireOperator(BaseOperator):
         return {"commit": commit.sha, "changed": commit.changed}
 
 
-def _retire(folder: Path, *, package: str) -> None:
-    write_files(folder, files=retired(read_files(folder), package=package))
+def _retire(root: Path, *, package: ClusterPackage) -> None:
+    from airflow_transition.hooks.git_files import read_folder, write_files  # noqa: PLC0415 - heavy
+
+    files = read_folder(root, package.package_path)
+    write_files(root, retired(files, package=package.package))

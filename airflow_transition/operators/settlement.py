@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from airflow_transition import outside
 from airflow_transition.core.errors import TemporaryError, TransitionError
-from airflow_transition.core.move import MOVE_TRAILER, MovePlan, Step, next_step
+from airflow_transition.core.move import PROMOTION, MovePlan, Step, next_step
 from airflow_transition.operators.door import open_door
 from airflow_transition.operators.move_evidence import Evidence, TaskMarks, pods_of
 
@@ -75,7 +75,9 @@ class Settlement:
 
     def _revert_promotion(self) -> None:
         git = outside.git(self.plan.target)
-        git.revert(self.marks.promotion or git.find_commit(MOVE_TRAILER, value=self.plan.move))
+        commit = git.find(self.plan.trailers(PROMOTION))
+        if commit is not None:
+            git.revert(commit)
 
     def _clear_target(self) -> None:
         """Leave no closed door behind on a target that has nothing of this move any more."""

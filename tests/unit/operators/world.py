@@ -21,6 +21,8 @@ from transition_wire.node_facts import NodeFacts
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.errors import TemporaryError
 from airflow_transition.core.manifests import find_workload
+from airflow_transition.hooks.git_errors import FolderNotFoundError
+from airflow_transition.hooks.gitops import Commit
 from airflow_transition.hooks.workloads import Container, Pod, PodSet, Workload
 
 SOURCE, TARGET = "cluster1-azure", "cluster2-aws"
@@ -58,13 +60,21 @@ class AwayError(TemporaryError):
 
 
 @dataclass
+class PushedCommit:
+    sha: str
+    trailers: dict[str, str]
+    before: dict[str, str]
+    """The files that it changed."""
+    reverted: bool = False
+
+
+@dataclass
 class Side:
     """One cluster: its repository, its pod, its door."""
 
     name: str
     files: dict[str, str] = field(default_factory=dict)
-    commits: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    """Sha and the files before it."""
+    commits: "list[PushedCommit]" = field(default_factory=list)
     memory: int | None = None
     """What the running process remembers; None: no pod."""
     lock: str | None = None
@@ -289,36 +299,48 @@ class FakeGit:
 
     def read(self, folder: str) -> dict[str, str]:
         self.world.ask(self.part)
-        return {
-            name.removeprefix(f"{folder}/"): text
-            for name, text in self.side.files.items()
-            if name.startswith(f"{folder}/")
+        found = {
+            name: text for name, text in self.side.files.items() if name.startswith(f"{folder}/")
         }
+        if not found:
+            raise FolderNotFoundError("the repository has no such folder", where=folder, do="look")
+        return found
+
+    def find(self, trailers: Mapping[str, str]) -> str | None:
+        self.world.ask(self.part)
+        for commit in reversed(self.side.commits):
+            if trailers.items() <= commit.trailers.items() and not commit.reverted:
+                return commit.sha
+        return None
 
     def commit(
-        self, change: Callable[[Path], None], *, message: str, trailers: Mapping[str, str]
-    ) -> Any:
+        self,
+        change: Callable[[Path], None],
+        *,
+        message: str,
+        trailers: Mapping[str, str],
+        folder: str | None = None,
+    ) -> Commit:
+        made = self.find(trailers)
+        if made is not None:
+            return Commit(made, changed=False)
         changed = self._changed(change)
         if changed == self.side.files:
-            return SimpleNamespace(sha="head", changed=False)
+            return Commit("head", changed=False)
         with self.world.moment(self.part):
             sha = f"sha-{self.side.name}-{len(self.side.commits)}"
-            self.side.commits.append((sha, dict(self.side.files)))
+            self.side.commits.append(PushedCommit(sha, dict(trailers), dict(self.side.files)))
             self.side.files = changed
-        return SimpleNamespace(sha=sha, changed=True)
+        return Commit(sha, changed=True)
 
-    def revert(self, sha: str) -> Any:
-        before = dict(self.side.commits)[sha]
+    def revert(self, sha: str) -> Commit:
+        (commit,) = [commit for commit in self.side.commits if commit.sha == sha]
         with self.world.moment(self.part):
-            self.side.files = before
-        return SimpleNamespace(sha="reverted", changed=True)
-
-    def find_commit(self, trailer: str, *, value: str) -> str:
-        self.world.ask(self.part)
-        return self.side.commits[-1][0]
+            self.side.files = commit.before
+            commit.reverted = True
+        return Commit("reverted", changed=True)
 
     def _changed(self, change: Callable[[Path], None]) -> dict[str, str]:
-        self.world.ask(self.part)
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             for name, text in self.side.files.items():

@@ -1,0 +1,119 @@
+"""What a policy becomes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.serialization.serialized_objects import DagSerialization
+
+from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.policy_files import load_policy
+from airflow_transition.dag_builder import build_dags
+from airflow_transition.retry_policy import TransitionRetryPolicy
+
+GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
+CHECKPOINT = "checkpoint.clusterpolicy-sample.video.my-test-backup"
+MIGRATE = "migrate.clusterpolicy-sample"
+
+
+@pytest.fixture
+def policy() -> ClusterPolicy:
+    return load_policy(GUIDE_POLICY)
+
+
+def dag(policy: ClusterPolicy, dag_id: str) -> DAG:
+    (found,) = build_dags(policy, only_dag_id=dag_id)
+    return found
+
+
+def changed(policy: ClusterPolicy, **package: Any) -> ClusterPolicy:
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document["spec"]["packageSelectors"][0] |= package
+    return ClusterPolicy.of_document(document)
+
+
+def test_the_guides_policy_becomes_a_checkpoint_and_a_migrate_dag(policy: ClusterPolicy) -> None:
+    assert [dag.dag_id for dag in build_dags(policy)] == [CHECKPOINT, MIGRATE]
+
+
+def test_a_worker_builds_only_the_dag_it_was_asked_for(policy: ClusterPolicy) -> None:
+    assert [dag.dag_id for dag in build_dags(policy, only_dag_id=MIGRATE)] == [MIGRATE]
+    assert build_dags(policy, only_dag_id="migrate.another") == []
+
+
+def test_the_cron_is_read_in_the_policys_time_zone(policy: ClusterPolicy) -> None:
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document["spec"]["timeZone"] = "Asia/Seoul"
+    timetable = dag(ClusterPolicy.of_document(document), CHECKPOINT).timetable
+    assert isinstance(timetable, CronTriggerTimetable)
+    assert (timetable.expression, str(timetable.timezone)) == ("*/3 * * * *", "Asia/Seoul")
+
+
+def test_a_checkpoint_dag_runs_once_at_a_time_and_catches_nothing_up(
+    policy: ClusterPolicy,
+) -> None:
+    built = dag(policy, CHECKPOINT)
+    assert (built.max_active_runs, built.catchup) == (1, False)
+    assert built.dagrun_timeout
+
+
+def test_a_manual_backup_has_no_schedule(policy: ClusterPolicy) -> None:
+    manual = changed(policy, backupInformation=[{"name": "now", "backupType": "Manual"}])
+    built = dag(manual, "checkpoint.clusterpolicy-sample.video.now")
+    assert not built.timetable.can_be_scheduled
+
+
+def test_a_package_that_is_not_live_is_told_to_be_left_out(policy: ClusterPolicy) -> None:
+    (built,) = build_dags(changed(policy, liveStatePackage=False))
+    assert built.dag_id == MIGRATE
+    assert "`video` is not in the form" in (built.doc_md or "")
+
+
+def test_the_form_offers_packages_and_targets(policy: ClusterPolicy) -> None:
+    params = dag(policy, MIGRATE).params
+    assert params.get_param("package").schema["enum"] == ["video"]
+    assert params.get_param("target").schema["enum"] == ["automatic", "cluster2-aws"]
+    assert {name: params[name] for name in params} == {
+        "package": "video",
+        "target": "automatic",
+        "dry_run": False,
+    }
+
+
+def test_settle_alone_ends_a_move_and_runs_whatever_failed(policy: ClusterPolicy) -> None:
+    """As the teardown of `plan` it also runs when a person marks the run as failed."""
+    built = dag(policy, MIGRATE)
+    settle = built.get_task("settle")
+    assert settle.is_teardown
+    assert settle.on_failure_fail_dagrun
+    assert settle.upstream_task_ids == {"plan", "retire"}
+    assert built.get_task("plan").is_setup
+    chain = {"close_door", "checkpoint", "image", "promote", "verify", "retire"}
+    assert settle.get_flat_relative_ids(upstream=True) == {"plan", *chain}
+
+
+def test_nobody_waits_for_the_restore_point_behind_a_closed_door(policy: ClusterPolicy) -> None:
+    assert dag(policy, MIGRATE).get_task("record").downstream_task_ids == set()
+
+
+def test_a_move_has_no_time_limit_of_its_own(policy: ClusterPolicy) -> None:
+    """Airflow skips even teardowns of a run that timed out: the door would stay closed."""
+    assert dag(policy, MIGRATE).dagrun_timeout is None
+
+
+def test_every_task_is_retried_as_its_error_says(policy: ClusterPolicy) -> None:
+    for built in build_dags(policy):
+        for task in built.tasks:
+            assert task.retries >= 1, task.task_id
+            if task.task_id != "settle":
+                assert isinstance(task.retry_policy, TransitionRetryPolicy), task.task_id
+
+
+def test_every_dag_explains_itself_and_survives_serialization(policy: ClusterPolicy) -> None:
+    for built in build_dags(policy):
+        assert built.doc_md
+        assert built.tags >= {"transition", "clusterpolicy-sample"}
+        encoded = DagSerialization.to_dict(built)
+        DagSerialization.validate_schema(encoded)
+        assert DagSerialization.from_dict(encoded).task_ids == built.task_ids
