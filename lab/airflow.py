@@ -77,7 +77,10 @@ class AirflowInstance(AirflowApi):
         super().__init__(url=self.url, username=self.username, password=self.password)
 
     def start(self, *, timeout: timedelta = timedelta(minutes=3)) -> Self:
-        """Migrate the database, start all components, store the connections, wait for health."""
+        """Migrate the database, start all components, wait for health.
+
+        The connections are stored before anything can run a task that needs them.
+        """
         deadline = time.monotonic() + timeout.total_seconds()
         end_leftovers(self.state_dir)
         content = json.dumps({self.username: self.password})
@@ -180,7 +183,8 @@ class AirflowInstance(AirflowApi):
         if not entities:
             return
         action = {"action": "create", "action_on_existence": "overwrite", "entities": entities}
-        answer = self.rest("PATCH", "connections", json={"actions": [action]})
+        # On SQLite a busy start can outlast the lock's time-out: storing again changes nothing.
+        answer = self.rest("PATCH", "connections", json={"actions": [action]}, tries=5)
         errors = (answer.get("create") or {}).get("errors")
         if errors:
             raise AirflowLabError(f"connections: {errors}")

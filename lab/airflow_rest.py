@@ -10,6 +10,8 @@ import requests
 
 _FINISHED = {"success", "failed"}
 _POLL_SECONDS = 0.1
+_TRIES = 2
+_SERVER_ERROR = 500
 
 
 def ignore(_: object) -> None:
@@ -40,9 +42,12 @@ class AirflowApi:
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def rest(self, method: str, path: str, *, json: object = None) -> Any:
-        """Call `/api/v2/<path>` as the admin; the decoded answer. An error names the path."""
-        for attempt in (1, 2):
+    def rest(self, method: str, path: str, *, json: object = None, tries: int = _TRIES) -> Any:
+        """Call `/api/v2/<path>` as the admin; the decoded answer. An error names the path.
+
+        A refused token is renewed once; with more `tries` the server's own errors are asked again.
+        """
+        for attempt in range(1, tries + 1):
             answer = self._session.request(
                 method,
                 f"{self._url}/api/v2/{path}",
@@ -50,7 +55,8 @@ class AirflowApi:
                 headers={"Authorization": f"Bearer {self._token(renew=attempt > 1)}"},
                 timeout=60,
             )
-            if answer.status_code != requests.codes.unauthorized:
+            again = answer.status_code == requests.codes.unauthorized
+            if not again and (tries == _TRIES or answer.status_code < _SERVER_ERROR):
                 break
         if not answer.ok:
             raise AirflowLabError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
