@@ -121,15 +121,16 @@ def _move(lab: LabDescription, *, airflow: AirflowInstance, story: Story) -> Dem
         _wait_for_answers(poller, cluster=TARGET)
     after = _answer_of(lab, cluster=TARGET)
     story.say(f"{TARGET} answers: id {after.id}, counter {after.counter}")
-    outcome = airflow.xcom(MIGRATE_DAG, run_id=run_id, task_id="report")
+    recorded = airflow.xcom(MIGRATE_DAG, run_id=run_id, task_id="record")
+    promoted = airflow.xcom(MIGRATE_DAG, run_id=run_id, task_id="promote")
     report = DemoReport(
         before=before,
         after=after,
         source_answers=_answers(urls[SOURCE]),
         client=poller.report(),
-        restore_point=outcome["restore_point"],
-        images=outcome["images"],
-        commit=outcome["commit"],
+        restore_point=recorded["id"],
+        images=promoted["images"],
+        commit=promoted["commit"],
         airflow_url=airflow.url,
     )
     _prove(report)
