@@ -82,8 +82,14 @@ class Door:
         return DoorPlan(services=tuple(service_name(item) for item in services), leaks=tuple(leaks))
 
     def close(self, pods: PodSet, *, egress: bool, timeout: timedelta) -> ClosedDoor:
-        """Close, and return when no Service has an address of the pods."""
-        services = [service_name(item) for item in self._services(pods)[0]]
+        """Close, and return when no Service has an address of the pods.
+
+        A door that somebody opened in part gets a new lock, so that nobody takes it for the old.
+        """
+        found = self._services(pods)[0]
+        if self.lock(pods) and _unlocked(found):
+            self._remove_policy(pods)
+        services = [service_name(item) for item in found]
         for name in services:
             self._patch_selector(pods.namespace, name, value=CLOSED)
         for name in services:
@@ -103,13 +109,8 @@ class Door:
 
     def confirm(self, pods: PodSet) -> None:
         """Raise if a lock is missing: nobody puts one back, so what is locked now always was."""
-        missing = [
-            f"Service {service_name(item)}"
-            for item in self._services(pods)[0]
-            if DOOR_LABEL not in item["spec"]["selector"]
-        ]
-        names = {item["metadata"]["name"] for item in self.api.items(_policies(pods.namespace))}
-        if policy_name(pods) not in names:
+        missing = [f"Service {name}" for name in _unlocked(self._services(pods)[0])]
+        if self.lock(pods) is None:
             missing.append(f"NetworkPolicy {policy_name(pods)}")
         if missing:
             raise DoorReopenedError(
@@ -249,6 +250,10 @@ def policy_name(pods: PodSet) -> str:
 
 def service_name(item: Json) -> str:
     return str(item["metadata"]["name"])
+
+
+def _unlocked(services: list[Json]) -> list[str]:
+    return [service_name(item) for item in services if DOOR_LABEL not in item["spec"]["selector"]]
 
 
 def _own_selector(service: Json) -> dict[str, str]:

@@ -172,3 +172,12 @@ def test_a_lock_that_was_undone_meanwhile_is_found(hook: ClusterHook, api: ApiSe
     api.remove(POLICIES, POLICY)
     with pytest.raises(DoorReopenedError, match="NetworkPolicy transition-door-video"):
         hook.confirm_door(pods)
+
+
+def test_a_door_that_was_opened_in_part_gets_a_new_lock(hook: ClusterHook, api: ApiServer) -> None:
+    pods = hook.find_workload("video").pods
+    first = hook.close_door(pods).lock
+    assert hook.close_door(pods).lock == first
+    api.add(SERVICES, service())
+    assert hook.close_door(pods).lock != first
+    hook.confirm_door(pods)
