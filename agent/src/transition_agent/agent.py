@@ -1,6 +1,7 @@
 """The agent: follows the checkpoint folder and brings each archive to S3 once."""
 
 import threading
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -138,6 +139,7 @@ class Agent:
         """With the facts, what else is good to do now and then while S3 answers."""
         self._store.put_node_facts(facts)
         self._metrics.facts_published.set(facts.measured.timestamp())
+        self._log.info("node facts published", **asdict(self._store.abilities))
         self._abort_orphans()
 
     def _abort_orphans(self) -> None:
