@@ -1,7 +1,8 @@
 """One Kubernetes cluster: find a package's workload and pods, and watch what becomes of them.
 
 These are all the calls that the product makes to an API server. A server that answers them is
-enough of a cluster (RBAC: docs/reference); nothing else is asked, no watch is opened.
+enough of a cluster; nothing else is asked, no watch is opened. RBAC for them stands in
+docs/reference/cluster-role.yaml.
 
 Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is empty.
 

@@ -1,6 +1,6 @@
 """Whether a pod was restored from its checkpoint images, and if not, what would help.
 
-The texts are those of containerd and the kubelet (docs/reference/errors). A restored container's
+The texts are those of containerd and the kubelet (docs/reference/errors.md). A restored container's
 status names its base image, so the spec is what is compared.
 """
 
