@@ -126,14 +126,13 @@ class Client:
         place = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}/{container}"
         return f"/api/v1/nodes/{self.access.node}/proxy/checkpoint/{place}"
 
-    def inside(self, pod: Json, path: str = "/state", *, method: str = "GET") -> Json:
+    def inside(self, pod: Json, path: str = "/state", *, port: int = 8080) -> Json:
         """What the application answers to the node itself, past every Service."""
         script = (
-            "import sys,urllib.request as r;"
-            "print(r.urlopen(r.Request(sys.argv[1],method=sys.argv[2]),timeout=5).read().decode())"
+            "import sys,urllib.request as r;print(r.urlopen(sys.argv[1],timeout=5).read().decode())"
         )
-        url = f"http://{pod['status']['podIP']}:8080{path}"
-        answer: Json = json.loads(self.node.run("python3", "-c", script, url, method))
+        url = f"http://{pod['status']['podIP']}:{port}{path}"
+        answer: Json = json.loads(self.node.run("python3", "-c", script, url))
         return answer
 
     def video_image(self) -> str:

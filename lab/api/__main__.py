@@ -28,7 +28,7 @@ async def serve(cluster: str) -> None:
     certificate = Authority(settings.state).certificate(node.name)
     if certificate is None:
         raise SystemExit(f"{node.name}: no certificate in {settings.state}; run lab/up")
-    runner = Runner({})
+    runner = Runner()
     podman = Podman(runner, cgroup=node.cgroup)
     store = Store(node.folder / "objects.json")
     kubelet = Kubelet(

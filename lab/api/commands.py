@@ -5,7 +5,6 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 
 log = logging.getLogger(__name__)
 
@@ -15,34 +14,32 @@ class CommandFailedError(Exception):
 
 
 class Runner:
-    """Runs programs with the node's environment; nothing waits for the others."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = {**os.environ, **environment}
+    """Runs programs in the node's environment; nothing waits for the others."""
 
     async def run(
         self,
         *arguments: str,
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
-        timeout_seconds: float | None = None,
     ) -> str:
-        """What the program printed; its last words are in the error."""
+        """What the program printed; its last words are in the error.
+
+        A caller that is cancelled waits for the program's end: a Podman that was killed half-way
+        could leave a process of which it knows nothing.
+        """
         began = time.monotonic()
         child = await asyncio.create_subprocess_exec(
             *arguments,
             stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**self._environment, **(env or {})},
+            env={**os.environ, **(env or {})},
         )
+        work = asyncio.ensure_future(child.communicate(None if stdin is None else stdin.encode()))
         try:
-            async with asyncio.timeout(timeout_seconds):
-                out, err = await child.communicate(None if stdin is None else stdin.encode())
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
+            out, err = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await work
             raise
         # Options may hold a workload's own words: only what the program was asked to do is logged.
         asked = " ".join(arguments[:3])

@@ -48,6 +48,8 @@ class ContainerState:
     reason: str = "ContainerCreating"
     message: str = ""
     last_exit: Object = field(default_factory=dict)
+    fetching: "asyncio.Task[Image | Path] | None" = None
+    """Its image is on the way while the pod's namespaces are made."""
 
 
 class PodWorker:
@@ -78,6 +80,7 @@ class PodWorker:
         self._store = store
         self._told = told
         self._pod_id = ""
+        self._new = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -93,6 +96,7 @@ class PodWorker:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+            await self._stop_fetching()
         for pod_id, uid in (await self._podman.pods()).items():
             if uid == self.pod["metadata"]["uid"]:
                 await self._podman.remove_pod(pod_id, grace_seconds=grace_seconds)
@@ -103,11 +107,20 @@ class PodWorker:
         if self._task:
             self._task.cancel()
 
+    async def _stop_fetching(self) -> None:
+        for state in self.containers:
+            if state.fetching:
+                state.fetching.cancel()
+                with suppress(asyncio.CancelledError, CommandFailedError):
+                    await state.fetching
+
     async def _run(self) -> None:
         wait = _FIRST_WAIT_SECONDS
+        for state in self.containers:
+            state.fetching = asyncio.create_task(self._fetch(state))
         while not self._pod_id:
             try:
-                self._pod_id, self.address = await self._podman.start_pod(self.pod)
+                self._pod_id, self.address, self._new = await self._podman.start_pod(self.pod)
             except CommandFailedError as error:
                 log.warning("pod %s: %s", self.name, error)
                 self._wait_all("CreatePodSandboxError", message=str(error))
@@ -125,9 +138,11 @@ class PodWorker:
             try:
                 container = await self._ensure(state)
             except CommandFailedError as error:
+                self._new = False
                 log.warning("container %s of %s: %s", state.spec["name"], self.name, error)
                 self._wait(state, state.reason, message=str(error))
             else:
+                self._new = False
                 self._runs(state, container)
                 await self._watch(state, container)
                 wait = await self._ended(state, wait=wait)
@@ -137,9 +152,10 @@ class PodWorker:
     async def _ensure(self, state: ContainerState) -> Container:
         """The running container: found, started or restored."""
         name = container_name(self.pod, container=state.spec["name"])
-        found = await self._podman.container(name)
+        found = None if self._new else await self._podman.container(name)
         if found is None or not found.running:
-            await self._podman.remove_container(name)
+            if not self._new:
+                await self._podman.remove_container(name)
             await self._bring_up(state, name=name)
             found = await self._podman.container(name)
         if found is None or not found.running:
@@ -153,9 +169,12 @@ class PodWorker:
     async def _bring_up(self, state: ContainerState, *, name: str) -> None:
         """Start the container, or restore it if its image is a checkpoint."""
         annotations = sandbox_annotations(self.pod, container=state.spec["name"])
-        source = await self._fetch(state)
+        state.reason = "ErrImagePull"
+        fetching, state.fetching = state.fetching, None
+        source = await (fetching or self._fetch(state))
         state.reason = "CreateContainerError"
         if isinstance(source, Path):
+            await asyncio.to_thread(volumes.prepare_for, source)
             await self._podman.restore(
                 name=name, pod_id=self._pod_id, archive=source, annotations=annotations
             )
@@ -177,7 +196,6 @@ class PodWorker:
         archive = volumes.folder_of(self.pod) / f"{container}.checkpoint.tar"
         if archive.exists():
             return archive
-        state.reason = "ErrImagePull"
         if state.spec["imagePullPolicy"] != "Always":
             known = await self._podman.image(reference)
             if known is not None:

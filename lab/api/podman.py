@@ -62,15 +62,20 @@ class Podman:
         listed = json.loads(await self._podman("pod", "ps", "--format", "json")) or []
         return {each["Id"]: (each.get("Labels") or {}).get(_UID_LABEL, "") for each in listed}
 
-    async def start_pod(self, pod: Object) -> tuple[str, str]:
-        """Make the pod's namespaces unless they are there; returns Podman's id and the address."""
+    async def start_pod(self, pod: Object) -> tuple[str, str, bool]:
+        """Make the pod's namespaces unless they are there.
+
+        Returns Podman's id, the address, and whether the pod is new, so that nothing is in it yet.
+        """
         uid = pod["metadata"]["uid"]
         known = [found for found, label in (await self.pods()).items() if label == uid]
         pod_id = known[0] if known else await self._create_pod(pod)
-        infra = (await self._inspect("pod", pod_id, "{{.InfraContainerID}}")).strip()
+        infra = _infra_name(pod)
         await self._podman("start", infra)
-        address = await self._inspect("container", infra, "{{.NetworkSettings.IPAddress}}")
-        return pod_id, address.strip()
+        address = await self._podman(
+            *("container", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", infra)
+        )
+        return pod_id, address.strip(), not known
 
     async def remove_pod(self, pod_id: str, *, grace_seconds: int) -> None:
         """Ask its processes to end, end them when the grace is over, and forget the pod."""
@@ -144,13 +149,11 @@ class Podman:
         self, *, name: str, pod_id: str, archive: Path, annotations: Mapping[str, str]
     ) -> None:
         """Bring the process of a checkpoint archive back to life in this pod."""
-        await self._podman(
+        restored = await self._podman(
             *("container", "restore", "--pod", pod_id, "--name", name),
             f"--import={archive}",
         )
-        container = await self.container(name)
-        if container is not None:
-            _rename_sandbox(container.id, annotations=annotations)
+        _rename_sandbox(restored.split()[-1], annotations=annotations)
 
     async def remove_container(self, name: str) -> None:
         await self._podman("rm", "--force", "--ignore", "--time=0", name)
@@ -166,33 +169,31 @@ class Podman:
         return (await self._podman("version", "--format", "{{.Client.Version}}")).strip()
 
     async def _create_pod(self, pod: Object) -> str:
-        name = pod_name(pod)
-        # One of the same name but another uid is what is left of a pod before this one.
-        await self._podman("pod", "rm", "--force", "--ignore", "--time=0", name)
-        label = f"{_UID_LABEL}={pod['metadata']['uid']}"
-        created = await self._podman(
-            *("pod", "create", "--name", name, "--label", label, "--share=net,ipc,uts"),
+        arguments = (
+            *("pod", "create", "--name", pod_name(pod), "--infra-name", _infra_name(pod)),
+            *("--label", f"{_UID_LABEL}={pod['metadata']['uid']}", "--share=net,ipc,uts"),
             *("--hostname", pod["spec"].get("hostname", name_of(pod))),
             *("--cgroup-parent", self._cgroup, "--network=bridge"),
         )
-        return created.strip()
+        try:
+            return (await self._podman(*arguments)).strip()
+        except CommandFailedError as error:
+            if "already in use" not in str(error) and "already exists" not in str(error):
+                raise
+        # One of the same name but another uid is what is left of a pod before this one.
+        await self._podman("pod", "rm", "--force", "--ignore", "--time=0", pod_name(pod))
+        return (await self._podman(*arguments)).strip()
 
-    async def _inspect(self, kind: str, name: str, template: str) -> str:
-        return await self._podman(kind, "inspect", "--format", template, name)
-
-    async def _podman(
-        self,
-        *arguments: str,
-        env: Mapping[str, str] | None = None,
-        timeout_seconds: float | None = None,
-    ) -> str:
-        return await self._runner.run(
-            "podman", *arguments, env=env, timeout_seconds=timeout_seconds
-        )
+    async def _podman(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+        return await self._runner.run("podman", *arguments, env=env)
 
 
 def pod_name(pod: Object) -> str:
     return f"{namespace_of(pod)}_{name_of(pod)}"
+
+
+def _infra_name(pod: Object) -> str:
+    return f"{pod_name(pod)}-infra"
 
 
 def container_name(pod: Object, *, container: str) -> str:

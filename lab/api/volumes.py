@@ -1,7 +1,9 @@
 """What a container is given besides its image: variables, and folders of the node."""
 
 import base64
+import json
 import shutil
+import tarfile
 from pathlib import Path
 
 from lab.api.commands import CommandFailedError
@@ -34,6 +36,20 @@ def mounts(spec: Object, *, pod: Object, store: Store) -> dict[Path, Path]:
         Path(each["mountPath"]): _folder(known[each["name"]], pod=pod, store=store)
         for each in spec.get("volumeMounts", ())
     }
+
+
+def prepare_for(archive: Path) -> None:
+    """Make the folders that a checkpoint's own mounts name: Podman restores with those.
+
+    They are empty, as a new pod's emptyDir is; what lay in them did not travel.
+    """
+    with tarfile.open(archive) as tar:
+        file = tar.extractfile("config.dump")
+        mounts = json.load(file)["spec"].get("mounts") or [] if file else []
+    for mount in mounts:
+        source = Path(mount.get("source", ""))
+        if source.is_relative_to(_FOLDER) and ".." not in source.parts:
+            source.mkdir(parents=True, exist_ok=True)
 
 
 def folder_of(pod: Object) -> Path:

@@ -105,3 +105,36 @@ def test_a_checkpoint_that_cannot_be_restored_waits_and_is_never_started_cold(
     assert "restore" in message.lower() or "criu" in message.lower()
     listed = target.node.run("podman", "ps", "--format", "{{.Names}}").split()
     assert not [name for name in listed if name.startswith(target.namespace) and "_app" in name]
+
+
+def test_a_pod_with_an_empty_dir_is_restored_with_a_new_one(
+    lab: LabDescription, source: Client, target: Client, image: str
+) -> None:
+    mount = {"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
+    volumes = [{"name": "scratch", "emptyDir": {}}]
+    source.apply(deployment(image, container=mount, volumes=volumes))
+    pod = source.ready_pod()
+    reference = push_checkpoint(source.checkpoint(pod), lab=lab)
+    target.apply(deployment(reference, container=mount, volumes=volumes))
+    assert target.inside(target.ready_pod())["id"] == source.inside(pod)["id"]
+
+
+def test_all_containers_of_a_pod_move(
+    lab: LabDescription, source: Client, target: Client, image: str
+) -> None:
+    def pod_of(*images: str) -> dict[str, object]:
+        wanted = deployment(images[0])
+        (first,) = wanted["spec"]["template"]["spec"]["containers"]
+        second = {"name": "side", "image": images[1], "env": [{"name": "PORT", "value": "8081"}]}
+        wanted["spec"]["template"]["spec"]["containers"] = [first, second]
+        return wanted
+
+    source.apply(pod_of(image, image))
+    pod = source.ready_pod()
+    images = [
+        push_checkpoint(source.checkpoint(pod, container=name), lab=lab) for name in ("app", "side")
+    ]
+    target.apply(pod_of(*images))
+    restored = target.ready_pod()
+    assert target.inside(restored)["id"] == source.inside(pod)["id"]
+    assert target.inside(restored, port=8081)["id"] == source.inside(pod, port=8081)["id"]
