@@ -30,9 +30,14 @@ def promote(image: str) -> Callable[[Path], None]:
     return lambda root: (root / MANIFEST).write_text(f"image: {image}\n") and None
 
 
-def start(conn_id: str, name: str, *flag: Path) -> subprocess.Popen[str]:
+def start(
+    conn_id: str, name: str, *flag: Path, temporary: Path | None = None
+) -> subprocess.Popen[str]:
+    """A committer; one that is to be killed leaves its clone in `temporary`."""
+    folder = {"TMPDIR": str(temporary)} if temporary else {}
     return subprocess.Popen(
         [sys.executable, committer.__file__, conn_id, name, *flag],
+        env={**os.environ, **folder},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -167,7 +172,7 @@ def test_a_committer_killed_before_its_push_leaves_nothing_and_may_be_repeated(
 ) -> None:
     conn_id = connect(repository.endpoint, repository.url)
     before = repository.head()
-    killed = start(conn_id, "run-1", tmp_path / "applied")
+    killed = start(conn_id, "run-1", tmp_path / "applied", temporary=tmp_path)
     wait_until((tmp_path / "applied").exists)
     kill(killed)
     assert repository.head() == before
@@ -176,11 +181,11 @@ def test_a_committer_killed_before_its_push_leaves_nothing_and_may_be_repeated(
 
 
 def test_a_committer_killed_after_its_push_finds_its_commit_when_repeated(
-    repository: Repository, connect: Connect
+    repository: Repository, connect: Connect, tmp_path: Path
 ) -> None:
     conn_id = connect(repository.endpoint, repository.url)
     before = repository.head()
-    killed = start(conn_id, "run-1")
+    killed = start(conn_id, "run-1", temporary=tmp_path)
     wait_until(lambda: repository.head() != before)
     kill(killed)
     out, err = start(conn_id, "run-1").communicate(timeout=60)
