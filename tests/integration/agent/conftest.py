@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,10 @@ class AgentProcess:
     environment: dict[str, str]
     process: subprocess.Popen[bytes] | None = field(default=None)
 
-    def start(self, **environment: str) -> "AgentProcess":
+    def start(self, *, inside: Sequence[str] = (), **environment: str) -> "AgentProcess":
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "transition_agent", "run"],
+                [*inside, sys.executable, "-m", "transition_agent", "run"],
                 env={**os.environ, **self.environment, **environment},
                 stderr=log,
             )

@@ -16,6 +16,18 @@ from tests.integration.agent.conftest import AgentProcess, Bucket, eventually
 SMALL = ArchiveFile(heap_bytes=100_000)
 LARGE = ArchiveFile(pod="shop-0", heap_bytes=70 * MIB)
 
+READING_ONLY = [
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--no-new-privs",
+    "--bounding-set=-all,+dac_read_search",
+    "--inh-caps=-all,+dac_read_search",
+    "--ambient-caps=-all,+dac_read_search",
+    "--",
+]
+
 
 def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -182,3 +194,37 @@ def test_metrics_tell_what_was_done(agent: AgentProcess, bucket: Bucket, folder:
         )
 
     eventually(shown, what="metrics")
+
+
+def _peak_bytes(agent: AgentProcess) -> int:
+    assert agent.process
+    status = Path(f"/proc/{agent.process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+
+def test_memory_stays_bounded_and_flat_whatever_is_uploaded(
+    agent: AgentProcess, bucket: Bucket, folder: Path
+) -> None:
+    agent.start()
+    one = ArchiveFile(pod="shop-0", heap_bytes=100 * MIB, compressible=True)
+    one.write(folder)
+    bucket.wait_for_record(one.filename)
+    after_one = _peak_bytes(agent)
+    for number in (1, 2):
+        archive = ArchiveFile(pod=f"shop-{number}", heap_bytes=250 * MIB, compressible=True)
+        archive.write(folder)
+    bucket.wait_for_record(archive.filename)
+    assert _peak_bytes(agent) < 200 * MIB
+    assert _peak_bytes(agent) - after_one < 20 * MIB
+
+
+def test_the_right_to_read_is_all_that_the_agent_needs(
+    agent: AgentProcess, bucket: Bucket, folder: Path
+) -> None:
+    """As agent/deploy/transition-agent.service runs it: nobody's user, one capability."""
+    path = SMALL.write(folder)
+    path.chmod(0o600)
+    folder.chmod(0o700)
+    agent.start(inside=READING_ONLY)
+    bucket.wait_for_record(SMALL.filename)
