@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from transition_wire.archive_name import ArchiveName
 from transition_wire.checkpoint_record import BaseImage, CheckpointRecord
@@ -52,6 +52,11 @@ class Descriptor:
     media_type: str
     digest: str
     size_bytes: int
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """Read a descriptor from a manifest."""
+        return cls(document["mediaType"], document["digest"], document["size"])
 
     def document(self) -> dict[str, Any]:
         """Give the descriptor as it stands in a manifest."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -29,6 +29,7 @@ from airflow_transition.hooks.store_errors import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import PutObjectOutputTypeDef
 
 _DOCUMENT_BYTES_MAX = 4 << 20
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
@@ -67,8 +68,7 @@ class CheckpointStoreHook(BaseHook):
 
     def find_record(self, key: str) -> CheckpointRecord | None:
         """Read the checkpoint record at `key`; None until the archive is complete in the store."""
-        found = self._find(key, CheckpointRecord)
-        return found[0] if found else None
+        return self._find(key, CheckpointRecord)
 
     def open_archive(
         self, record: CheckpointRecord, *, patience: timedelta = timedelta(seconds=60)
@@ -89,18 +89,15 @@ class CheckpointStoreHook(BaseHook):
             created=point.created,
         )
         # Asked first: some stores take a conditional put and ignore its condition.
-        found = self._find(key, RestorePoint)
-        if found is None and self._put(key, point, etag=None):
-            return key
-        found = found or self._find(key, RestorePoint)
-        if found is None or found[0].model_copy(update={"verified": None}) != point.model_copy(
-            update={"verified": None}
-        ):
+        kept = self._find(key, RestorePoint)
+        if kept is None:
+            if self._create(key, point):
+                return key
+            kept = self._find(key, RestorePoint)
+        if kept is None or _unverified(kept) != _unverified(point):
             raise self._conflict(key)
-        kept, etag = found
-        news = kept.verified is None and point.verified is not None
-        if news and not self._put(key, point, etag=etag):
-            raise self._conflict(key)
+        if kept.verified is None and point.verified is not None:
+            self._replace(key, point)
         return key
 
     def get_restore_point(self, restore_point_id: str) -> RestorePoint:
@@ -113,7 +110,7 @@ class CheckpointStoreHook(BaseHook):
                 where=self._address(key),
                 do="choose one of those that the checkpoint DAG recorded",
             )
-        return found[0]
+        return found
 
     def list_restore_points(
         self, *, cluster: str, namespace: str, workload: str, newest: int = 20
@@ -141,9 +138,9 @@ class CheckpointStoreHook(BaseHook):
                 self.log.error("left out: %s", error)  # noqa: TRY400  the message says it all
                 continue
             if found is not None:
-                yield found[0]
+                yield found
 
-    def _find(self, key: str, document: type[_Document]) -> tuple[_Document, str] | None:
+    def _find(self, key: str, document: type[_Document]) -> _Document | None:
         where = self._address(key)
         with store_errors(where):
             try:
@@ -155,38 +152,39 @@ class CheckpointStoreHook(BaseHook):
         if len(content) > _DOCUMENT_BYTES_MAX:
             raise self._unreadable(where, f"over {_DOCUMENT_BYTES_MAX} bytes")
         try:
-            return document.model_validate_json(content), answer["ETag"]
+            return document.model_validate_json(content)
         except ValidationError as error:
             # The values stay out of the message: only which field and why.
             first = error.errors(include_input=False, include_url=False)[0]
             raise self._unreadable(where, f"{first['loc']}: {first['msg']}") from None
 
-    def _put(self, key: str, document: WireModel, *, etag: str | None) -> bool:
-        """Write if nothing (or only the version `etag`) stands there; else say no."""
-        content = document.model_dump_json().encode()
+    def _create(self, key: str, document: WireModel) -> bool:
+        """Write unless something stands there; tells whether it was written."""
+        put = self._put(key, document)
         with store_errors(self._address(key)):
             try:
-                if etag is None:
-                    self.client.put_object(
-                        Bucket=self.bucket,
-                        Key=key,
-                        Body=content,
-                        ContentType="application/json",
-                        IfNoneMatch="*",
-                    )
-                else:
-                    self.client.put_object(
-                        Bucket=self.bucket,
-                        Key=key,
-                        Body=content,
-                        ContentType="application/json",
-                        IfMatch=etag,
-                    )
+                put(IfNoneMatch="*")
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in _TAKEN:
+                code = error.response.get("Error", {}).get("Code")
+                if code in _TAKEN:
                     return False
-                raise
+                if code != "NotImplemented":
+                    raise
+                put()  # this store knows no conditions; that the key is free was asked before
         return True
+
+    def _replace(self, key: str, document: WireModel) -> None:
+        with store_errors(self._address(key)):
+            self._put(key, document)()
+
+    def _put(self, key: str, document: WireModel) -> "partial[PutObjectOutputTypeDef]":
+        return partial(
+            self.client.put_object,
+            Bucket=self.bucket,
+            Key=key,
+            Body=document.model_dump_json().encode(),
+            ContentType="application/json",
+        )
 
     def _keys(self, folder: str) -> list[str]:
         with store_errors(self._address(folder)):
@@ -217,3 +215,7 @@ class CheckpointStoreHook(BaseHook):
             where=self._address(key),
             do="take a new checkpoint: each second of a workload holds one restore point",
         )
+
+
+def _unverified(point: RestorePoint) -> RestorePoint:
+    return point.model_copy(update={"verified": None})

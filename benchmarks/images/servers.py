@@ -123,7 +123,9 @@ def servers(progress: Progress) -> Iterator[Servers]:
         yield running
 
 
-def ours_seconds(running: Servers, record: CheckpointRecord, *, compress: bool = False) -> float:
+def ours_seconds(
+    running: Servers, record: CheckpointRecord, *, compress: bool | None = None
+) -> float:
     """Seconds from the archive in S3 to the image in the registry, verified."""
     # Airflow reads its configuration when it is imported, so not before the environment is set.
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook  # noqa: PLC0415

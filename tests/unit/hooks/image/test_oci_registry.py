@@ -11,7 +11,14 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
-from airflow_transition.core.image import ZSTD_LAYER_TYPE, digest_of
+from airflow_transition.core.image import (
+    CONFIG_TYPE,
+    MANIFEST_TYPE,
+    ZSTD_LAYER_TYPE,
+    Descriptor,
+    describe,
+    digest_of,
+)
 from airflow_transition.core.tar_header import UnsafeMemberError
 from airflow_transition.hooks.archive_stream import ArchiveDigestError
 from airflow_transition.hooks.oci_registry import OciRegistryHook
@@ -349,15 +356,20 @@ def test_the_usual_ways_to_write_a_host_are_understood(
     assert OciRegistryHook()._client.base_url == f"https://{host}"
 
 
+def _manifest(*, config: str) -> bytes:
+    part = Descriptor(CONFIG_TYPE, config, 2).document()
+    return json.dumps({"schemaVersion": 2, "config": part, "layers": []}).encode()
+
+
 def test_a_tag_is_resolved_only_to_the_image_that_ran(
     hook: OciRegistryHook, registry: FakeRegistry
 ) -> None:
-    manifest = json.dumps({"schemaVersion": 2, "config": {"digest": f"sha256:{'c' * 64}"}}).encode()
+    manifest = _manifest(config=f"sha256:{'c' * 64}")
     registry.manifests["1"] = manifest
     name = f"{hook._client.host}/video:1"
     expected = f"{hook._client.host}/video@{digest_of(manifest)}"
     assert hook.resolve(name, image_id=f"sha256:{'c' * 64}") == expected
-    with pytest.raises(ImageDamagedError, match="no longer points at the image"):
+    with pytest.raises(ImageDamagedError, match="no longer leads to the image"):
         hook.resolve(name, image_id=f"sha256:{'e' * 64}")
 
 
@@ -384,3 +396,28 @@ def test_a_record_without_members_is_read_whole(
         hook.push_checkpoint_image(record=record, archive=io.BytesIO(archive)) for _ in range(2)
     )
     assert (second.reference, second.moved_bytes) == (first.reference, 0)
+
+
+def test_a_tag_of_many_platforms_is_resolved_to_the_one_that_ran(
+    hook: OciRegistryHook, registry: FakeRegistry
+) -> None:
+    one, other = (_manifest(config=f"sha256:{letter * 64}") for letter in "ab")
+    parts = [describe(each, media_type=MANIFEST_TYPE).document() for each in (one, other)]
+    index = json.dumps({"schemaVersion": 2, "manifests": parts}).encode()
+    registry.manifests |= {"1": index, digest_of(one): one, digest_of(other): other}
+    found = hook.resolve(f"{hook._client.host}/video:1", image_id=f"sha256:{'b' * 64}")
+    assert found == f"{hook._client.host}/video@{digest_of(other)}"
+
+
+def test_a_connection_that_is_not_there_is_named() -> None:
+    with pytest.raises(RegistryConnectionError, match="connection nowhere"):
+        OciRegistryHook("nowhere").read_manifest(f"a.example/a@sha256:{'0' * 64}")
+
+
+def test_a_manifest_of_another_shape_does_not_verify(
+    hook: OciRegistryHook, registry: FakeRegistry
+) -> None:
+    manifest = b'{"schemaVersion":2,"config":{},"layers":7}'
+    registry.manifests[digest_of(manifest)] = manifest
+    with pytest.raises(ImageDamagedError, match="no OCI manifest"):
+        hook.verify_image(f"{hook._client.host}/a@{digest_of(manifest)}")
