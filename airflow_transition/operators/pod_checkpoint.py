@@ -92,14 +92,14 @@ class PodCheckpointOperator(BaseOperator):
     def _archives(
         self, pod: "Pod", *, package: ClusterPackage, lock: str | None, context: Context
     ) -> tuple[WrittenArchive, ...]:
-        store: Remembered | None = context.get("task_state_store")
+        store: Remembered | None = context.get("task_state_store") if lock else None
         archives = []
         for container in pod.containers:
             key = f"{lock}/{pod.uid}/{container.name}"
-            path = store.get(key) if store and lock else None
+            path = store.get(key) if store is not None else None
             if path is None:
                 path = self._checkpoint(pod, container=container.name, package=package)
-                if store and lock:
+                if store is not None:
                     store.set(key, path)
             archives.append(WrittenArchive(container=container.name, path=path))
         return tuple(archives)

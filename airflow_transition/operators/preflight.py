@@ -46,12 +46,19 @@ class Preflight:
         self.package = _live_package(policy, name=package)
         self.wanted = target
         self.source = source_package(policy, package=self.package)
+        self.store = outside.store()
 
     def plan(self, *, move: str) -> MovePlan:
         hook = outside.cluster(self.source)
         workload = hook.find_workload(self.package.name, namespace=self.package.namespace)
+        if workload.replicas == 0:
+            raise NotMovableError(
+                "the workload is scaled to 0: it has moved already, or was stopped",
+                where=f"cluster {self.source.cluster}: {workload}",
+                do="look for the package on the policy's targets",
+            )
         pod, others = hook.find_pod(workload)
-        placement = self._place(_source_facts(self.source, node=str(pod.node)))
+        placement = self._place(self._source_facts(str(pod.node)))
         target = target_package(self.policy, package=self.package, target=str(placement.target))
         self._check_manifests(workload)
         self._check_target(target, workload=workload)
@@ -99,10 +106,20 @@ class Preflight:
             )
         return placement
 
+    def _source_facts(self, node: str) -> "NodeFacts":
+        """What the pod's node is: the target has to match it."""
+        for facts in self.store.list_node_facts(self.source.cluster):
+            if facts.node == node:
+                return facts
+        raise NotMovableError(
+            "nothing is known of the node that runs the pod",
+            where=f"cluster {self.source.cluster}, node {node}",
+            do="start the agent on that node, with the same cluster name and bucket",
+        )
+
     def _facts(self) -> "Mapping[str, Sequence[NodeFacts]]":
-        store = outside.store()
         clusters = self.policy.spec.target_cluster_policy.prefer_clusters
-        return {cluster.name: store.list_node_facts(cluster.name) for cluster in clusters}
+        return {cluster.name: self.store.list_node_facts(cluster.name) for cluster in clusters}
 
     def _check_manifests(self, workload: "Workload") -> None:
         """Both edits must be possible, and speak of the workload that runs."""
@@ -161,18 +178,6 @@ def _live_package(policy: ClusterPolicy, *, name: str) -> PackageSelector:
             do="deploy it on the target from Git by hand; it has no memory to keep",
         )
     return package
-
-
-def _source_facts(source: ClusterPackage, *, node: str) -> "NodeFacts":
-    """What the pod's node is: the target has to match it."""
-    for facts in outside.store().list_node_facts(source.cluster):
-        if facts.node == node:
-            return facts
-    raise NotMovableError(
-        "nothing is known of the node that runs the pod",
-        where=f"cluster {source.cluster}, node {node}",
-        do="start the agent on that node, with the same cluster name and bucket",
-    )
 
 
 def _notes(others: "Sequence[Pod]") -> Iterator[str]:

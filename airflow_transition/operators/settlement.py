@@ -61,7 +61,7 @@ class Settlement:
                 return True
             case Step.OPEN_SOURCE:
                 open_door(outside.cluster(self.plan.source), package=self.plan.source)
-                self._clear_target()
+                self._note_leftovers()
                 return True
             case Step.SHUT_TARGET:
                 with _tried_again(step):
@@ -79,19 +79,18 @@ class Settlement:
         if commit is not None:
             git.revert(commit)
 
-    def _clear_target(self) -> None:
-        """Leave no closed door behind on a target that has nothing of this move any more."""
+    def _note_leftovers(self) -> None:
+        """Say what the target may still have.
+
+        Its door stays closed in any case: a GitOps engine that read the promotion before it was
+        reverted can still start a copy.
+        """
         seen = Evidence(self.plan, marks=self.marks, target_shut=self.shut)
-        if not seen.promotion_begun:
-            return
-        if seen.promoted is not False or not seen.target_gone:
+        if seen.promotion_begun and (seen.promoted is not False or not seen.target_gone):
             self.unfinished.append(
                 f"{self.plan.target.cluster} may still run a copy behind its closed door: "
                 f"revert the promotion in {self.plan.target.git_conn_id} and clear this task"
             )
-            return
-        with _tried_again(Step.OPEN_SOURCE):
-            outside.cluster(self.plan.target).open_door(pods_of(self.plan))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def assert_ended(world: World, *, state: str) -> None:
         assert world.source.memory is None
     else:
         assert serving(world) == [SOURCE]
-        assert (world.target.memory, world.target.files, world.target.lock) == (None, {}, None)
+        assert (world.target.memory, world.target.files) == (None, {})
 
 
 def test_a_move_ends_on_the_target_with_everything_that_was_acknowledged(

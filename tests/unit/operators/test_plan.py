@@ -1,0 +1,85 @@
+"""What a plan says, and what it refuses while the door is still open."""
+
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+from airflow_transition.core.errors import PermanentError
+from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.preflight import NoTargetError, NotMovableError
+from tests.unit.operators.fake_run import CHAIN, FakeRun
+from tests.unit.operators.world import SOURCE, TARGET, World, node_facts
+
+
+def planned(run: FakeRun) -> dict[str, Any]:
+    result: dict[str, Any] = run.execute("plan")
+    return result
+
+
+def test_a_plan_names_the_pod_the_target_and_what_stays_open(
+    policy: ClusterPolicy, world: World
+) -> None:
+    plan = planned(FakeRun(policy, world))
+    assert (plan["source"]["cluster"], plan["target"]["cluster"]) == (SOURCE, TARGET)
+    assert plan["pod"] == "video-85f5b48bb5-b5dgv"
+    assert plan["not_closed"] == ["open connections"]
+    assert any("accepted" in line for line in plan["placement"])
+
+
+def test_a_dry_run_touches_nothing_and_skips_the_rest(policy: ClusterPolicy, world: World) -> None:
+    run = FakeRun(policy, world)
+    run.parameters["dry_run"] = "True"
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        run.execute("plan")
+    assert set(skipped.value.tasks) == {*CHAIN[1:], "record", "settle"}
+    assert run.xcoms["plan", "return_value"]["target"]["cluster"] == TARGET
+    assert world.source.serves
+    assert world.target.commits == []
+
+
+def test_a_package_that_has_moved_is_refused(policy: ClusterPolicy, world: World) -> None:
+    run = FakeRun(policy, world)
+    assert run.move() == "success"
+    with pytest.raises(NotMovableError, match="scaled to 0"):
+        planned(FakeRun(policy, world))
+
+
+def test_a_target_that_runs_the_package_is_refused(policy: ClusterPolicy, world: World) -> None:
+    world.target.memory = 7
+    with pytest.raises(NotMovableError, match="on the target already"):
+        planned(FakeRun(policy, world))
+
+
+def test_a_target_whose_nodes_cannot_restore_is_refused_with_the_reason(
+    policy: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesser = {"architecture": "aarch64"}
+    monkeypatch.setattr(
+        "tests.unit.operators.world.FakeStore.list_node_facts",
+        lambda _, cluster: [
+            node_facts(cluster).model_copy(update=lesser if cluster == TARGET else {})
+        ],
+    )
+    with pytest.raises(NoTargetError, match="aarch64"):
+        planned(FakeRun(policy, world))
+
+
+def test_a_repository_that_deploys_something_else_is_refused(
+    policy: ClusterPolicy, world: World
+) -> None:
+    world.source.files = {
+        name: text.replace("name: video\n", "name: other\n", 1)
+        for name, text in world.source.files.items()
+    }
+    with pytest.raises(NotMovableError, match="another workload"):
+        planned(FakeRun(policy, world))
+
+
+def test_a_package_that_is_not_live_is_refused_with_what_to_do(
+    policy: ClusterPolicy, world: World
+) -> None:
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document["spec"]["packageSelectors"][0]["liveStatePackage"] = False
+    with pytest.raises(PermanentError, match="not live is not built yet"):
+        planned(FakeRun(ClusterPolicy.of_document(document), world))

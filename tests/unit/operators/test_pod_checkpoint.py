@@ -1,0 +1,117 @@
+"""Checkpoints of a pod: all its containers, once, and only what may be checkpointed."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_transition import outside
+from airflow_transition.operators.pod_checkpoint import DoorWasOpenedError, PodCheckpointOperator
+from tests.unit.operators.conftest import VirtualTime
+from tests.unit.operators.fake_run import FakeStateStore
+from tests.unit.operators.world import SOURCE, FakeCluster, World, a_pod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PACKAGE = {"cluster": SOURCE, "package": "video", "package_path": "video"}
+
+
+@pytest.fixture
+def two_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    pod = a_pod(containers=("app", "sidecar"))
+    monkeypatch.setattr(FakeCluster, "find_pod", lambda *_: (pod, (a_pod(name="video-other"),)))
+
+
+def checkpoint(door: Any = None, *, store: FakeStateStore | None = None) -> dict[str, Any]:
+    operator = PodCheckpointOperator(task_id="checkpoint", package=PACKAGE, door=door)
+    return operator.execute({"task_state_store": FakeStateStore() if store is None else store})
+
+
+def close(world: World) -> dict[str, Any]:
+    world.source.lock = "lock-1"
+    closed = datetime.now(UTC).isoformat()
+    return {"lock": "lock-1", "policy": "p", "services": [], "closed": closed}
+
+
+@pytest.mark.usefixtures("world", "two_containers")
+def test_all_containers_of_a_pod_make_one_checkpoint() -> None:
+    made = checkpoint()
+    assert [archive["container"] for archive in made["archives"]] == ["app", "sidecar"]
+
+
+@pytest.mark.usefixtures("world", "two_containers")
+def test_replicas_beyond_the_first_are_named_and_left_alone() -> None:
+    assert checkpoint()["other_pods"] == ["video-other"]
+
+
+def test_a_package_that_is_being_moved_is_skipped(world: World) -> None:
+    world.source.lock = "lock-of-a-move"
+    with pytest.raises(AirflowSkipException, match="being moved"):
+        checkpoint()
+
+
+def test_a_package_that_has_moved_is_skipped(world: World) -> None:
+    world.source.files = {
+        name: text.replace("replicas: 1", "replicas: 0")
+        for name, text in world.source.files.items()
+    }
+    with pytest.raises(AirflowSkipException, match="scaled to 0"):
+        checkpoint()
+
+
+def test_behind_a_closed_door_an_attempt_takes_up_the_archives_of_the_one_before(
+    world: World,
+) -> None:
+    door, store = close(world), FakeStateStore()
+    assert checkpoint(door, store=store) == checkpoint(door, store=store)
+
+
+@pytest.mark.usefixtures("world")
+def test_with_an_open_door_each_attempt_checkpoints_anew() -> None:
+    store = FakeStateStore()
+    assert checkpoint(store=store)["archives"] != checkpoint(store=store)["archives"]
+
+
+def test_a_door_that_was_opened_and_closed_again_voids_the_checkpoint(world: World) -> None:
+    door = close(world)
+    world.source.lock = "lock-2"
+    with pytest.raises(DoorWasOpenedError, match="start a new move"):
+        checkpoint(door)
+
+
+def test_the_checkpoint_begins_a_second_after_the_door_closed(
+    world: World, clock: VirtualTime
+) -> None:
+    """An archive of the same second, with older memory, would have the same name."""
+    before = clock.now
+    checkpoint(close(world))
+    assert 0.9 < clock.now - before <= 1
+
+
+def test_a_container_that_fails_leaves_those_before_it_remembered(
+    world: World, two_containers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, store = close(world), FakeStateStore()
+    called: list[str] = []
+    kubelet = outside.kubelet
+
+    def counted(package: Any) -> Any:
+        hook = kubelet(package)
+        original: Callable[..., Any] = hook.checkpoint
+
+        def fails_once(**arguments: Any) -> Any:
+            called.append(arguments["container"])
+            if called == ["app", "sidecar"]:
+                raise RuntimeError("the worker is gone")
+            return original(**arguments)
+
+        hook.checkpoint = fails_once
+        return hook
+
+    monkeypatch.setattr(outside, "kubelet", counted)
+    with pytest.raises(RuntimeError):
+        checkpoint(door, store=store)
+    checkpoint(door, store=store)
+    assert called == ["app", "sidecar", "sidecar"]
