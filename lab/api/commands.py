@@ -34,6 +34,7 @@ class Runner:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **(env or {})},
+            start_new_session=True,  # who kills the server's group does not kill Podman half-way
         )
         work = asyncio.ensure_future(child.communicate(None if stdin is None else stdin.encode()))
         try:

@@ -69,8 +69,10 @@ class Podman:
         """
         uid = pod["metadata"]["uid"]
         known = [found for found, label in (await self.pods()).items() if label == uid]
-        pod_id = known[0] if known else await self._create_pod(pod)
         infra = _infra_name(pod)
+        if known and await self.container(infra) is None:  # Podman was killed as it made the pod
+            await self.remove_pod(known.pop(), grace_seconds=0)
+        pod_id = known[0] if known else await self._create_pod(pod)
         await self._podman("start", infra)
         address = await self._podman(
             *("container", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", infra)
