@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from transition_agent.archive import Archive
-from transition_agent.archives import CheckpointFolder, FolderEvents
+from transition_agent.archives import CheckpointFolder, FolderEvents, Wake
 
 from benchmarks.archive_file import ArchiveFile
 
@@ -102,7 +102,7 @@ def test_a_new_archive_wakes_the_watch_up(tmp_path: Path) -> None:
     with FolderEvents(tmp_path) as events:
         writer = threading.Timer(0.05, SMALL.write, args=[tmp_path])
         writer.start()
-        events.wait(timedelta(seconds=30), stop=threading.Event())
+        events.wait(timedelta(seconds=30), wake=Wake(threading.Event()))
         assert (tmp_path / SMALL.filename).exists()
         writer.join()
 
@@ -112,7 +112,7 @@ def test_a_folder_that_is_made_later_is_noticed(tmp_path: Path) -> None:
     with FolderEvents(folder) as events:
         maker = threading.Timer(0.05, folder.mkdir)
         maker.start()
-        events.wait(timedelta(seconds=30), stop=threading.Event())
+        events.wait(timedelta(seconds=30), wake=Wake(threading.Event()))
         maker.join()
         assert events.stale
     with FolderEvents(folder) as events:
@@ -123,5 +123,15 @@ def test_the_watch_ends_when_the_agent_stops(tmp_path: Path) -> None:
     stop = threading.Event()
     with FolderEvents(tmp_path) as events:
         threading.Timer(0.05, stop.set).start()
-        events.wait(timedelta(seconds=30), stop=stop)
+        events.wait(timedelta(seconds=30), wake=Wake(stop))
         assert stop.is_set()
+
+
+def test_the_watch_ends_when_work_has_ended(tmp_path: Path) -> None:
+    wake = Wake(threading.Event())
+    with FolderEvents(tmp_path) as events:
+        threading.Timer(0.05, wake.up).start()
+        events.wait(timedelta(seconds=30), wake=wake)
+        assert wake.is_set()
+        wake.rest()
+        assert not wake.is_set()

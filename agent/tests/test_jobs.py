@@ -1,7 +1,7 @@
 """Each archive is worked on once, and again later when that failed."""
 
 from concurrent.futures import Future
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from transition_agent.jobs import Ended, Jobs
 from benchmarks.archive_file import ArchiveFile
 
 HOUR = timedelta(hours=1)
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -75,3 +76,12 @@ def test_an_archive_that_came_back_is_uploaded(archive: Archive) -> None:
     jobs.update([archive])
     (job,) = jobs.due(now=0)
     assert not job.gone
+
+
+def test_the_newest_archive_comes_first(tmp_path: Path) -> None:
+    for minute in (1, 3, 2):
+        ArchiveFile(created=NOON + timedelta(minutes=minute), heap_bytes=1000).write(tmp_path)
+    jobs = Jobs()
+    jobs.update(CheckpointFolder(tmp_path).scan().complete)
+    created = [job.archive.name.created for job in jobs.due(now=0)]
+    assert created == [NOON + timedelta(minutes=minute) for minute in (3, 2, 1)]

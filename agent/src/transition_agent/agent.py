@@ -9,7 +9,7 @@ from time import monotonic
 from structlog.typing import FilteringBoundLogger
 from transition_wire.node_facts import NodeFacts
 
-from transition_agent.archives import CheckpointFolder, FolderEvents, Scan
+from transition_agent.archives import CheckpointFolder, FolderEvents, Scan, Wake
 from transition_agent.errors import AgentError
 from transition_agent.facts_keeper import FactsKeeper
 from transition_agent.jobs import Ended, Jobs
@@ -30,6 +30,7 @@ class Agent:
         self._settings = settings
         self._log = log
         self._stop = threading.Event()
+        self._wake = Wake(self._stop)
         self._metrics = AgentMetrics()
         self._folder = CheckpointFolder(settings.checkpoint_dir)
         self._jobs = Jobs()
@@ -53,7 +54,9 @@ class Agent:
             now=_now,
             stop=self._stop,
         )
-        self._worker = UploadWorker(self._uploader, metrics=self._metrics, log=log)
+        self._worker = UploadWorker(
+            self._uploader, metrics=self._metrics, log=log, ended=self._wake.up
+        )
         self._retention = Retention(
             keep_for=settings.keep_archives_for, floor_bytes=settings.free_space_floor
         )
@@ -69,7 +72,7 @@ class Agent:
         self._log_start()
         while not self._stop.is_set():
             self._follow()
-        ended = self._worker.end(self._jobs, within=_STOP_WITHIN)
+        ended = self._worker.end(within=_STOP_WITHIN)
         self._log.info("agent stopped", uploads_ended=ended)
 
     def _follow(self) -> None:
@@ -80,7 +83,8 @@ class Agent:
             while not self._stop.is_set() and not events.stale:
                 self._look()
                 pause = self._jobs.pause(self._settings.rescan_interval, now=monotonic())
-                events.wait(pause, stop=self._stop)
+                events.wait(pause, wake=self._wake)
+                self._wake.rest()
 
     def _look(self) -> None:
         try:
@@ -90,7 +94,7 @@ class Agent:
             return
         self._note_problems(scan)
         self._jobs.update(scan.complete)
-        for job in self._jobs.due(now=monotonic()):
+        for job in self._jobs.due(now=monotonic())[: self._worker.free]:
             self._worker.start(job)
         if monotonic() >= self._housekeeping_due:
             self._housekeeping_due = monotonic() + self._settings.rescan_interval.total_seconds()
@@ -112,7 +116,7 @@ class Agent:
         )
         try:
             for archive in candidates:
-                if self._uploader.find_record(archive) and remove(archive):
+                if self._uploader.is_recorded(archive) and remove(archive):
                     self._metrics.removed.inc()
                     self._log.info("local archive removed", archive=archive.path.name)
         except (AgentError, OSError) as error:

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -113,6 +114,30 @@ def _only_grew(seen: _Seen, state: FileState) -> bool:
     )
 
 
+class Wake:
+    """Ends a wait early: work has ended, or the agent stops."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._woken = threading.Event()
+
+    def up(self) -> None:
+        self._woken.set()
+
+    def rest(self) -> None:
+        self._woken.clear()
+
+    def is_set(self) -> bool:
+        """As watchfiles asks an event, at every step."""
+        return self._stop.is_set() or self._woken.is_set()
+
+    def wait(self, timeout: timedelta) -> None:
+        deadline = time.monotonic() + timeout.total_seconds()
+        while not self._stop.is_set() and (left := deadline - time.monotonic()) > 0:
+            if self._woken.wait(min(left, 1)):
+                return
+
+
 class FolderEvents:
     """Wakes up on the kernel's file events; armed from construction on, so scan after that.
 
@@ -154,12 +179,12 @@ class FolderEvents:
         """Whether the folder was made, or replaced, since: then the events are of another one."""
         return _nearest(self._folder) != self._watched
 
-    def wait(self, timeout: timedelta, *, stop: threading.Event) -> None:
-        """Return at the next change, after `timeout`, or soon after `stop` is set."""
+    def wait(self, timeout: timedelta, *, wake: Wake) -> None:
+        """Return at the next change, after `timeout`, or soon after it is woken up."""
         if self._events is None:
-            stop.wait(timeout.total_seconds())
+            wake.wait(timeout)
         else:
-            self._events.watch(_millis(_GROUPED), _millis(_QUIET), max(1, _millis(timeout)), stop)
+            self._events.watch(_millis(_GROUPED), _millis(_QUIET), max(1, _millis(timeout)), wake)
 
 
 def _nearest(folder: Path) -> tuple[Path, int] | None:

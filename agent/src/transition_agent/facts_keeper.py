@@ -13,6 +13,7 @@ from transition_agent.logs import fields_of
 from transition_agent.s3_errors import StoreError
 
 _RETRY = timedelta(seconds=5)
+_PROGRAMS = ("criu", "runc", "containerd", "crio", "podman")
 
 
 class FactsKeeper:
@@ -67,8 +68,12 @@ class FactsKeeper:
         return True
 
     def _note_change(self, facts: NodeFacts) -> None:
-        before = self._facts.model_dump(exclude={"measured"}) if self._facts else {}
-        after = facts.model_dump(exclude={"measured"})
-        changed = sorted(name for name in after if before.get(name) != after[name])
+        if self._facts is None:
+            programs = facts.model_dump(include={"kernel", *_PROGRAMS})
+            passed = facts.criu_check.passed if facts.criu_check else None
+            self._log.info("node facts measured", **programs, criu_check=passed)
+            return
+        before, after = (each.model_dump(exclude={"measured"}) for each in (self._facts, facts))
+        changed = [name for name in after if before[name] != after[name]]
         if changed:
-            self._log.info("node facts measured", changed=changed)
+            self._log.info("node facts changed", changed=changed)

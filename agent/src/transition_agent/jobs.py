@@ -86,14 +86,15 @@ class Jobs:
             del self._jobs[job.archive.path]
 
     def due(self, *, now: float) -> list[Job]:
-        return [job for job in self._jobs.values() if job.wants_to_run(now=now)]
+        """The newest first: after a fault of S3 it is the restore point that matters most."""
+        due = [job for job in self._jobs.values() if job.wants_to_run(now=now)]
+        return sorted(due, key=lambda job: job.archive.name.created, reverse=True)
 
     def recorded(self) -> list[Archive]:
         jobs = self._jobs.values()
         return [job.archive for job in jobs if job.ended is Ended.RECORDED and job.at_rest]
 
     def pause(self, longest: timedelta, *, now: float) -> timedelta:
-        """Until the next job is due, but at most the given time."""
-        waits = [job.due - now for job in self._jobs.values() if job.ended is Ended.FAILED]
-        seconds = max(0.0, min([longest.total_seconds(), *waits]))
-        return timedelta(seconds=seconds)
+        """Until a failed job is due again, but at most the given time."""
+        waits = (job.due - now for job in self._jobs.values() if job.ended is Ended.FAILED)
+        return min([longest, *(timedelta(seconds=wait) for wait in waits if wait > 0)])

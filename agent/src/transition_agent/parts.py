@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+import threading
 import zlib
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
-from queue import LifoQueue
 from time import perf_counter
 
 from transition_agent.archive import Archive, FileState
@@ -30,23 +31,28 @@ def part_bytes_for(size_bytes: int) -> int:
 
 
 class Buffers:
-    """The bound of the agent's memory: this many parts, whatever it uploads at once."""
+    """The bound of the agent's memory: this many parts, whatever it uploads at once.
+
+    Whole parts are used again: freed and made anew they would fragment the heap. An archive's last
+    part is smaller, and has memory of its own for as long as it is on its way.
+    """
 
     def __init__(self, count: int) -> None:
-        self._free: LifoQueue[bytearray] = LifoQueue()
-        for _ in range(count):
-            self._free.put(bytearray())
+        self._free = threading.Semaphore(count)
+        self._whole: deque[bytearray] = deque()
 
     def take(self, size_bytes: int) -> bytearray:
-        """A buffer of exactly this size; waits until one is free."""
-        buffer = self._free.get()
-        if len(buffer) == size_bytes:
-            return buffer
-        del buffer  # before the new one is made: there are never more than `count`
+        """A buffer of exactly this size; waits until there may be one more."""
+        self._free.acquire()
+        if size_bytes == PART_BYTES:
+            with suppress(IndexError):
+                return self._whole.pop()
         return bytearray(size_bytes)
 
     def give(self, buffer: bytearray) -> None:
-        self._free.put(buffer)
+        if len(buffer) == PART_BYTES:
+            self._whole.append(buffer)
+        self._free.release()
 
 
 class ArchiveReader:

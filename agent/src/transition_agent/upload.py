@@ -85,21 +85,17 @@ class Uploader:
             filename=archive.path.name,
         )
 
-    def find_record(self, archive: Archive) -> CheckpointRecord | None:
-        """The record in S3 of exactly this file, or `ReplacedArchive` if it is of another."""
+    def is_recorded(self, archive: Archive) -> bool:
+        """Whether S3 has a record of an archive of this name and size, asked now."""
         record = self._store.find_record(self.key_of(archive))
-        if record is None:
-            return None
-        written_after = archive.state.modified > record.uploaded
-        if record.size_bytes != archive.state.size_bytes or written_after:
-            raise self._replaced(archive)
-        return record
+        return record is not None and record.size_bytes == archive.state.size_bytes
 
     def upload(self, archive: Archive) -> Uploaded:
         """Make sure that S3 has the archive and its record; only what is missing is sent."""
         begun = perf_counter()
-        record = self.find_record(archive)
+        record = self._store.find_record(self.key_of(archive))
         if record:
+            self._check_same(archive, record)
             return Uploaded(record=record)
         with FileIO(archive.path) as file:
             reader = ArchiveReader(file, archive=archive)
@@ -114,10 +110,24 @@ class Uploader:
 
     def abandon(self, archive: Archive) -> None:
         """The file went away before its upload was done: leave no parts of it behind."""
-        key = self.key_of(archive)
-        for upload in self._store.open_uploads(key):
+        self._abort_uploads(self.key_of(archive))
+
+    def _abort_uploads(self, key: str) -> None:
+        for upload in list(self._store.open_uploads(key)):
             if upload.key == key:
                 self._store.abort(upload)
+
+    def _check_same(self, archive: Archive, record: CheckpointRecord) -> None:
+        """Raise `ReplacedArchive` if the record is of other bytes than the file has now."""
+        if record.size_bytes != archive.state.size_bytes:
+            raise self._replaced(archive)
+        if archive.state.modified <= record.uploaded:
+            return
+        with FileIO(archive.path) as file:
+            reader = ArchiveReader(file, archive=archive)
+            self._read_through(reader)
+            if reader.digest != record.digest:
+                raise self._replaced(archive)
 
     def _is_there(self, archive: Archive, reader: ArchiveReader) -> bool:
         """Whether an agent was killed between the last part and the record."""
@@ -126,13 +136,16 @@ class Uploader:
             return False
         if stored.size_bytes != archive.state.size_bytes:
             return False
-        for part in reader.parts(self._buffers):
-            self._buffers.give(part.body)
+        self._read_through(reader)
         if reader.agrees(stored.crc32):
-            reader.check_unchanged()
             return True
         reader.rewind()
         return False
+
+    def _read_through(self, reader: ArchiveReader) -> None:
+        for part in reader.parts(self._buffers):
+            self._buffers.give(part.body)
+        reader.check_unchanged()
 
     def _send(self, archive: Archive, reader: ArchiveReader) -> int:
         """Bytes sent; afterwards S3 holds what the reader read, and says so."""
@@ -175,6 +188,7 @@ class Uploader:
             upload.abort()
             raise
         upload.complete(parts, crc32=reader.crc32)
+        self._abort_uploads(key)  # one that was begun although the answer to that was lost
         return sent_bytes
 
     def _send_missing(
@@ -235,7 +249,7 @@ class Uploader:
         only_first = self._store.abilities.conditional_writes
         if self._store.put_record(record, only_first=only_first):
             return record
-        earlier = self.find_record(archive)
+        earlier = self._store.find_record(record.key)
         if earlier is None or earlier.digest != digest:
             raise self._replaced(archive)
         return earlier

@@ -1,7 +1,7 @@
 """Runs uploads in threads of their own; each outcome is logged and counted."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from time import monotonic
 
@@ -19,23 +19,36 @@ ARCHIVES_AT_ONCE = 2
 
 class UploadWorker:
     def __init__(
-        self, uploader: Uploader, *, metrics: AgentMetrics, log: FilteringBoundLogger
+        self,
+        uploader: Uploader,
+        *,
+        metrics: AgentMetrics,
+        log: FilteringBoundLogger,
+        ended: Callable[[], None],
     ) -> None:
         self._uploader = uploader
         self._metrics = metrics
         self._log = log
+        self._ended = ended
+        self._running: set[Future[None]] = set()
         self._threads = ThreadPoolExecutor(ARCHIVES_AT_ONCE, thread_name_prefix="upload")
 
     def start(self, job: Job) -> None:
         work = self._abandon if job.gone else self._upload
         job.running = self._threads.submit(self._watched, work, job)
+        job.running.add_done_callback(lambda _: self._ended())
+        self._running = {each for each in self._running if not each.done()} | {job.running}
 
-    def end(self, jobs: Iterable[Job], *, within: timedelta) -> bool:
+    @property
+    def free(self) -> int:
+        """How many jobs can be started now: the rest waits outside, where newer ones overtake."""
+        return ARCHIVES_AT_ONCE - sum(not each.done() for each in self._running)
+
+    def end(self, *, within: timedelta) -> bool:
         """Whether all that ran has ended; what has not is left for the next start to resume."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._uploader.close()
-        running = [job.running for job in jobs if job.running]
-        return not wait(running, timeout=within.total_seconds()).not_done
+        return not wait(self._running, timeout=within.total_seconds()).not_done
 
     def _watched(self, work: Callable[[Job], None], job: Job) -> None:
         log = self._log.bind(archive=job.archive.path.name)
