@@ -98,7 +98,8 @@ def _migrate_dag(policy: ClusterPolicy) -> DAG:
 def _move(policy: ClusterPolicy) -> None:
     """A chain, so that each failure is seen by `settle`, the teardown of `plan`, and by it alone.
 
-    The restore point is recorded beside the chain: nobody waits for it behind a closed door.
+    The restore point is recorded beside the chain, while the target restores: nobody waits for it
+    behind a closed door.
     """
     plan = TransitionPlanOperator(
         task_id="plan",
@@ -129,7 +130,7 @@ def _move(policy: ClusterPolicy) -> None:
         retire_task="retire",
     ).as_teardown(setups=plan, on_failure_fail_dagrun=True)
     plan >> close_door >> checkpoint >> image >> promote >> verify >> retire >> settle
-    image >> record
+    promote >> record
 
 
 def _form(policy: ClusterPolicy) -> dict[str, Param]:

@@ -1,0 +1,84 @@
+"""The DAGs in Airflow's own hands, with its templates, XComs and teardowns, in a world of fakes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_transition import outside
+from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.policy_files import load_policy
+from airflow_transition.dag_builder import build_dags
+from airflow_transition.example_dags import example_door, example_move, example_restore_point
+from tests.unit.operators.conftest import put_outside
+from tests.unit.operators.world import SOURCE, TARGET, World
+
+GUIDE_POLICY = Path(__file__).parents[2] / "unit" / "core" / "guide-policy.yaml"
+RunDag = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World.create()
+    put_outside(monkeypatch, made)
+    return made
+
+
+@pytest.fixture
+def policy() -> ClusterPolicy:
+    return load_policy(GUIDE_POLICY)
+
+
+def test_a_restore_point_is_recorded(run_dag: RunDag, world: World) -> None:
+    assert run_dag(example_restore_point.dag)["run"] == "success"
+    (point,) = outside.store().restore_points.values()
+    assert (point.package, point.cluster) == ("video", SOURCE)
+    assert point.verified
+    assert world.source.serves
+
+
+def test_the_door_opens_after_maintenance(run_dag: RunDag, world: World) -> None:
+    assert run_dag(example_door.dag)["run"] == "success"
+    assert world.closings == 1
+    assert world.source.serves
+
+
+def test_the_example_of_a_move_moves(run_dag: RunDag, world: World) -> None:
+    assert run_dag(example_move.dag)["run"] == "success"
+    assert world.target.serves
+    assert not world.lost
+
+
+def test_a_policys_move_ends_on_the_target_with_a_restore_point(
+    run_dag: RunDag, world: World, policy: ClusterPolicy
+) -> None:
+    (dag,) = build_dags(policy, only_dag_id=policy.migrate_dag_id)
+    states = run_dag(dag, package="video", target=TARGET)
+    assert set(states.values()) == {"success"}
+    assert world.target.serves
+    assert len(outside.store().restore_points) == 1
+
+
+def test_a_dry_run_ends_well_after_its_plan(
+    run_dag: RunDag, world: World, policy: ClusterPolicy
+) -> None:
+    (dag,) = build_dags(policy, only_dag_id=policy.migrate_dag_id)
+    states = run_dag(dag, package="video", dry_run=True)
+    assert (states.pop("plan"), states.pop("run")) == ("success", "success")
+    assert set(states.values()) == {"skipped"}
+    assert world.source.serves
+
+
+def test_a_failed_move_fails_its_run_and_opens_the_source(
+    run_dag: RunDag, world: World, policy: ClusterPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (dag,) = build_dags(policy, only_dag_id=policy.migrate_dag_id)
+    for task in dag.tasks:
+        task.retries = 0
+    monkeypatch.setattr(
+        "tests.unit.operators.world.FakeRegistry.push_checkpoint_image", lambda *_, **__: 1 / 0
+    )
+    states = run_dag(dag, package="video")
+    assert (states["image"], states["settle"], states["run"]) == ("failed", "failed", "failed")
+    assert world.source.serves
+    assert not world.lost
