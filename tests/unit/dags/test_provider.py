@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -34,6 +35,13 @@ def test_every_module_and_class_that_is_named_exists() -> None:
     for link in info["extra-links"]:
         module, _, name = link.rpartition(".")
         assert getattr(importlib.import_module(module), name)
+
+
+def test_every_option_is_documented_with_its_default() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "configuration.md").read_text()
+    for name, option in get_provider_info()["config"]["transition"]["options"].items():
+        default = f"`{option['default']}`" if option["default"] else ""
+        assert f"| `{name}` | {default}".rstrip() in page
 
 
 @pytest.mark.parametrize("module", ["airflow_transition", "airflow_transition.get_provider_info"])
