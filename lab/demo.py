@@ -47,6 +47,15 @@ class AppState(_Part):
     position: float
 
 
+class TaskCost(_Part):
+    """What one task of a run cost."""
+
+    task_id: str
+    seconds: float
+    size_bytes: int | None
+    """Of the archives that it moved, where it moves some."""
+
+
 class DemoReport(_Part):
     """The figures that the closing table and the system test read."""
 
@@ -58,6 +67,8 @@ class DemoReport(_Part):
     images: dict[str, str]
     commit: str
     airflow_url: str
+    checkpoint_tasks: tuple[TaskCost, ...]
+    migrate_tasks: tuple[TaskCost, ...]
 
 
 def run(*, once: bool, report_file: Path | None = None) -> int:
@@ -113,7 +124,7 @@ def _airflow(lab: LabDescription, *, story: Story) -> AirflowInstance:
 def _move(lab: LabDescription, *, airflow: AirflowInstance, story: Story) -> DemoReport:
     before = _answer_of(lab, cluster=SOURCE)
     story.say(f"{SOURCE} answers: id {before.id}, counter {before.counter}")
-    _checkpoint_by_schedule(airflow, story=story)
+    scheduled = _checkpoint_by_schedule(airflow, story=story)
     urls = {name: cluster.app_url for name, cluster in lab.clusters.items()}
     with Poller(urls) as poller:
         _wait_for_answers(poller, cluster=SOURCE)
@@ -132,6 +143,8 @@ def _move(lab: LabDescription, *, airflow: AirflowInstance, story: Story) -> Dem
         images=promoted["images"],
         commit=promoted["commit"],
         airflow_url=airflow.url,
+        checkpoint_tasks=_costs(airflow, CHECKPOINT_DAG, run_id=scheduled),
+        migrate_tasks=_costs(airflow, MIGRATE_DAG, run_id=run_id),
     )
     _prove(report)
     return report
@@ -146,7 +159,23 @@ def _wait_for_answers(poller: Poller, *, cluster: str) -> None:
         time.sleep(0.05)
 
 
-def _checkpoint_by_schedule(airflow: AirflowInstance, *, story: Story) -> None:
+def _costs(airflow: AirflowInstance, dag_id: str, *, run_id: str) -> tuple[TaskCost, ...]:
+    """Tasks in the order in which they ended; the archive passes through two of them."""
+    images = airflow.xcom(dag_id, run_id=run_id, task_id="image")["containers"]
+    size = sum(int(container["size_bytes"]) for container in images)
+    return tuple(
+        TaskCost(
+            task_id=task.task_id,
+            seconds=task.duration_seconds,
+            size_bytes=size if task.task_id in {"checkpoint", "image"} else None,
+        )
+        for task in airflow.tasks_of(dag_id, run_id=run_id)
+        if task.duration_seconds is not None
+    )
+
+
+def _checkpoint_by_schedule(airflow: AirflowInstance, *, story: Story) -> str:
+    """Wait for the run that the cron starts; its id."""
     airflow.wait_dag(CHECKPOINT_DAG)
     airflow.wait_dag(MIGRATE_DAG)
     airflow.unpause(CHECKPOINT_DAG)
@@ -164,6 +193,7 @@ def _checkpoint_by_schedule(airflow: AirflowInstance, *, story: Story) -> None:
             on_change=lambda task: _say_task(task, story=story),
         )
     _must_succeed(airflow, CHECKPOINT_DAG, run_id=run_id, state=state)
+    return run_id
 
 
 def _until_schedule() -> float:
@@ -182,7 +212,8 @@ def _scheduled_run(airflow: AirflowInstance) -> str:
 
 def _migrate(airflow: AirflowInstance, *, story: Story) -> str:
     conf = {"package": "video", "target": "automatic", "dry_run": False}
-    with story.step(f"{MIGRATE_DAG}, triggered by REST with {json.dumps(conf)}"):
+    story.say(f"POST /api/v2/dags/{MIGRATE_DAG}/dagRuns with {json.dumps(conf)}")
+    with story.step("the migrate run"):
         run_id = airflow.trigger(MIGRATE_DAG, conf=conf)
         state = airflow.wait_run(
             MIGRATE_DAG,
@@ -243,30 +274,43 @@ def _answers(url: str) -> bool:
 
 
 def _tell(report: DemoReport, *, airflow: AirflowInstance, story: Story) -> None:
-    rows = [(step.name, f"{step.took.total_seconds():.1f} s") for step in story.steps]
-    rows += [
-        ("client kept waiting (polling every 50 ms)", _waited(report.client)),
-        ("in-memory id, before and after", f"{report.before.id} = {report.after.id}"),
-        ("counter", f"{report.before.counter} -> {report.after.counter}"),
-        ("playback position", f"{report.before.position:.1f} -> {report.after.position:.1f} s"),
-        ("restore point", report.restore_point),
-        *((f"image of {name}", image) for name, image in report.images.items()),
-        ("promotion commit", report.commit),
-        ("Airflow", f"{airflow.url} user {airflow.username}, password in {_password(airflow)}"),
-    ]
-    width = max(len(name) for name, _ in rows)
+    """The closing table: steps with their cost, the proof, and where to look."""
+    sections = {
+        "what was set up": [
+            (step.name, f"{step.took.total_seconds():8.1f} s") for step in story.steps
+        ],
+        f"the tasks of {CHECKPOINT_DAG}": [_row(task) for task in report.checkpoint_tasks],
+        f"the tasks of {MIGRATE_DAG}": [_row(task) for task in report.migrate_tasks],
+        "the proof": [
+            ("in-memory id, before and after", f"{report.before.id} = {report.after.id}"),
+            ("counter", f"{report.before.counter} -> {report.after.counter}"),
+            ("playback position", f"{report.before.position:g} s -> {report.after.position:g} s"),
+            ("client kept waiting (it polls every 50 ms)", _waited(report.client)),
+            (f"{SOURCE} still answers", "yes" if report.source_answers else "no"),
+        ],
+        "where to look": [
+            ("Airflow", f"{airflow.url} as {airflow.username}"),
+            ("its password", f"in {airflow.state_dir / 'passwords.json'}"),
+            ("promotion commit", report.commit),
+            *((f"image of container {name}", image) for name, image in report.images.items()),
+            ("restore point", report.restore_point),
+        ],
+    }
+    width = max(len(name) for rows in sections.values() for name, _ in rows)
+    for title, rows in sections.items():
+        story.write(f"\n  {title}")
+        for name, value in rows:
+            story.write(f"    {name:<{width}}  {value}")
     story.write("")
-    for name, value in rows:
-        story.write(f"  {name:<{width}}  {value}")
-    story.write("")
+
+
+def _row(task: TaskCost) -> tuple[str, str]:
+    size = f"{task.size_bytes:15,} bytes" if task.size_bytes is not None else ""
+    return task.task_id, f"{task.seconds:8.1f} s{size}"
 
 
 def _waited(client: Report) -> str:
     return f"{client.switches[0].waited_seconds:.2f} s" if client.switches else "it saw no switch"
-
-
-def _password(airflow: AirflowInstance) -> Path:
-    return airflow.state_dir / "passwords.json"
 
 
 def main() -> int:

@@ -31,7 +31,7 @@ class Story:
 
     @contextmanager
     def step(self, name: str, *, status: Callable[[], str] = str) -> Iterator[None]:
-        """Time a step; while it runs, say every five seconds that it does and `status()`."""
+        """Time a step; while it runs, say every two seconds that it does and `status()`."""
         self.say(f"{name} ...")
         began = time.monotonic()
         done = threading.Event()
@@ -51,5 +51,5 @@ class Story:
             watcher.join()
 
     def _watch(self, done: threading.Event, began: float, status: Callable[[], str]) -> None:
-        while not done.wait(5):
+        while not done.wait(2):
             self.say(f"  ... {time.monotonic() - began:.0f} s {status()}".rstrip())
