@@ -68,9 +68,9 @@ def _option(description: str, *, default: str, example: str | None = None) -> di
 
 _OPTIONS = {
     "policies_folder": _option(
-        "Folder of the policy files, read by `dags/transition_policies.py` and by the policy DAG "
-        "bundle. A relative path is meant below the DAGs folder. Every process that parses DAGs, "
-        "the workers too, must see the same files there.",
+        "Folder of the policy files, for `transition_policies.py` and for the policy DAG bundle. "
+        "A relative path is meant beside that file, for the bundle below the DAGs folder. Every "
+        "process that parses DAGs, the workers too, must see the same files there.",
         default="policies",
         example="/etc/transition/policies",
     ),

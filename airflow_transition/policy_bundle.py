@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
+from airflow.sdk import conf
 
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.policy_files import PolicyFiles, find_policies, policy_paths
-from airflow_transition.settings import policies_folder as configured_folder
+from airflow_transition.settings import policies_folder
 
 _STATE = ".policies"
 """In the bundle's folder: what the stubs were made from."""
@@ -54,13 +55,18 @@ class PolicyDagBundle(BaseDagBundle):
 
         Every worker calls this at the start of each task.
         """
-        folder = Path(self.policies_folder) if self.policies_folder else configured_folder()
+        folder = self._policies_folder()
         state = _fingerprint(folder)
         if self._is_current(state):
             return
         with self.lock():
             write_stubs(self.path, files=find_policies(folder))
             _write(self.path / _STATE, text=state)
+
+    def _policies_folder(self) -> Path:
+        if self.policies_folder is not None:
+            return Path(self.policies_folder)
+        return policies_folder(beside=Path(conf.get("core", "dags_folder")))
 
     def _is_current(self, state: str) -> bool:
         file = self.path / _STATE

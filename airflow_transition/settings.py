@@ -28,9 +28,9 @@ def read_settings() -> Settings:
     )
 
 
-def policies_folder() -> Path:
-    """Folder of the policy files; a relative one is meant below the DAGs folder."""
-    return Path(conf.get("core", "dags_folder")) / _option("policies_folder")
+def policies_folder(*, beside: Path) -> Path:
+    """Folder of the policy files; a relative one is meant below `beside`."""
+    return beside / _option("policies_folder")
 
 
 def _option(name: str) -> str:

@@ -135,3 +135,16 @@ def test_a_bundle_whose_policies_did_not_change_reads_none(
     os.utime(path, ns=(1, 1))
     with pytest.raises(pytest.fail.Exception):
         bundle.refresh()
+
+
+def test_policies_beside_the_dag_files_need_no_configuration(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a clone that Airflow's Git bundle makes."""
+    monkeypatch.delenv("AIRFLOW__TRANSITION__POLICIES_FOLDER", raising=False)
+    for name in ("transition_policies.py", "transition_policy_errors.py"):
+        shutil.copy(Path(__file__).parents[3] / "dags" / name, tmp_path)
+    bag = DagBag(tmp_path)
+    assert set(bag.dag_ids) == IDS
+    (error,) = bag.import_errors.values()
+    assert f"{folder / 'broken.yaml'}:24: " in error
