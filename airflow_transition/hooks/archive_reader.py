@@ -43,6 +43,7 @@ class ArchiveReader:
         self._offset = 0
         self._etag: str | None = None
         self._body: StreamingBody | None = None
+        self._jumped = False
 
     def read(self, size: int, /) -> bytes:
         """Give up to `size` bytes; none at the end."""
@@ -60,10 +61,14 @@ class ArchiveReader:
                 time.sleep(_PAUSE.total_seconds())
 
     def seek(self, offset: int, /) -> int:
-        """Go to a byte of the archive; the next read opens there."""
+        """Go to a byte of the archive; the read after it asks for its own bytes only.
+
+        So a look at one place costs one small request, and the connection stays usable.
+        """
         if offset != self._offset:
             self._drop()
             self._offset = offset
+            self._jumped = True
         return offset
 
     def close(self) -> None:
@@ -72,7 +77,7 @@ class ArchiveReader:
 
     def _read(self, size: int) -> bytes:
         if self._body is None:
-            self._body = self._open()
+            self._body = self._open(size if self._jumped else None)
         try:
             chunk = self._body.read(size)
         except (HTTPError, BotoCoreError) as error:
@@ -81,19 +86,24 @@ class ArchiveReader:
         if not chunk:
             raise self._broken("the answer ended early")
         self._offset += len(chunk)
+        if self._jumped:
+            self._jumped = False
+            self._drop()
         return chunk
 
-    def _open(self) -> "StreamingBody":
+    def _open(self, size: int | None) -> "StreamingBody":
         record = self._record
-        span = f"bytes={self._offset}-"
+        last = "" if size is None else min(self._offset + size, record.size_bytes) - 1
+        span = f"bytes={self._offset}-{last}"
         if self._etag is None:
             answer = self._client.get_object(Bucket=record.bucket, Key=record.key, Range=span)
         else:
             answer = self._client.get_object(
                 Bucket=record.bucket, Key=record.key, Range=span, IfMatch=self._etag
             )
-        length = self._offset + answer["ContentLength"]
-        if length != record.size_bytes or self._etag not in (None, answer["ETag"]):
+        whole = str(self._offset + answer["ContentLength"])  # some answer 200 to a range of all
+        length = answer.get("ContentRange", whole).rpartition("/")[2]
+        if length != str(record.size_bytes) or self._etag not in (None, answer["ETag"]):
             answer["Body"].close()
             raise ObjectChangedError(
                 "the archive is not the one that was recorded",

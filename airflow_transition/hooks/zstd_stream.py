@@ -13,7 +13,7 @@ from airflow_transition.hooks.archive_stream import ArchiveSource, ArchiveStream
 _CHUNK_BYTES = 1 << 18
 _LEVEL = 1
 """Faster than the network between two regions; higher levels cost more than they save."""
-_SAMPLES = 5
+_SAMPLES = 4
 _SAMPLE_BYTES = 1 << 17
 _SMALL_BYTES = 16 << 20
 _WORTHWHILE = 0.7
