@@ -6,6 +6,8 @@ import sys
 from lab import lifecycle, machine, status
 from lab.description import LabSettings
 from lab.errors import LabError
+from lab.git_client import GitError
+from lab.services.daemon import DaemonError
 from lab.story import Story
 
 
@@ -16,7 +18,7 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         _COMMANDS[chosen.command](LabSettings(), Story())
-    except LabError as error:
+    except (LabError, DaemonError, GitError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

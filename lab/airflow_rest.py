@@ -92,7 +92,9 @@ class AirflowApi:
         return list(found["dag_runs"])
 
     def tasks_of(self, dag_id: str, *, run_id: str) -> list[TaskProgress]:
-        found = self.rest("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances?order_by=start_date&limit=100")
+        found = self.rest(
+            "GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances?order_by=start_date&limit=100"
+        )
         return [
             TaskProgress(
                 task_id=task["task_id"],

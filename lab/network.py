@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.command import run
 from lab.description import CLUSTERS, LabSettings
-from lab.errors import CommandError
+from lab.errors import CommandError, LabError
 
 _NAMED = Path("/run/netns")
 _LINKS = Path("/sys/class/net")
@@ -38,6 +38,12 @@ def members(settings: LabSettings) -> list[Member]:
 def create(settings: LabSettings) -> None:
     """Make the bridge with the host's address on it, and join every namespace to it."""
     link = bridge(settings)
+    if others := run("ip", "-oneline", "address", "show", "to", str(settings.subnet)).split():
+        raise LabError(
+            f"its addresses are in use by the interface {others[1]}",
+            where=str(settings.subnet),
+            do="set LAB_SUBNET to a free network and LAB_NAME to a new name",
+        )
     length = settings.subnet.prefixlen
     run("ip", "link", "add", link, "type", "bridge")
     run("ip", "address", "add", f"{settings.host_address}/{length}", "dev", link)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.command import run
-from lab.errors import LabError
+from lab.errors import CommandError, LabError
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _DOWNLOAD_SECONDS = 600
@@ -43,17 +43,23 @@ def unpack(packages: Sequence[str], *, suite: str, into: Path) -> None:
             do="run the lab on Debian 12 or newer, and apt-get update once",
         )
     with tempfile.TemporaryDirectory(prefix="airflow-transition-apt-") as scratch:
-        options = _private_apt(Path(scratch), uri=uri, suite=suite)
-        run("apt-get", *options, "--quiet=2", "update", timeout_seconds=_DOWNLOAD_SECONDS)
-        run(
-            "apt-get",
-            *options,
-            *("--quiet=2", "--yes", "--no-install-recommends", "--download-only", "install"),
-            *packages,
-            timeout_seconds=_DOWNLOAD_SECONDS,
-        )
+        _download(packages, suite=suite, options=_private_apt(Path(scratch), uri=uri, suite=suite))
         for archive in sorted(Path(scratch, "cache", "archives").glob("*.deb")):
             run("dpkg-deb", "--extract", str(archive), str(into))
+
+
+def _download(packages: Sequence[str], *, suite: str, options: Sequence[str]) -> None:
+    install = ("--yes", "--no-install-recommends", "--download-only", "install", *packages)
+    try:
+        for command in (("update",), install):
+            run(*("apt-get", *options, "--quiet=2", *command), timeout_seconds=_DOWNLOAD_SECONDS)
+    except CommandError as error:
+        raise LabError(
+            f"{', '.join(packages)} cannot be had from Debian {suite}",
+            where="the machine's own apt mirror",
+            found=error.found or error.what,
+            do="see that apt-get update works on this machine, then try again",
+        ) from error
 
 
 def cached(folder: Path, *, packages: Sequence[str], suite: str) -> Path:

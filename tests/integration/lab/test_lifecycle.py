@@ -9,6 +9,7 @@ import pytest
 
 from lab import lifecycle, network, processes
 from lab.description import LabDescription, LabSettings
+from lab.errors import LabError
 from lab.story import Story
 
 
@@ -48,6 +49,15 @@ def test_down_after_a_half_made_lab_and_without_one(own: LabSettings) -> None:
     network.create(own)
     assert kinds(lifecycle.remains(own)) == {"namespace", "interface"}
     lifecycle.down(own)
+    assert lifecycle.remains(own) == []
+
+
+def test_a_subnet_in_use_is_told_before_anything_is_made(
+    lab: LabDescription, own: LabSettings
+) -> None:
+    taken = own.model_copy(update={"subnet": lab.subnet})
+    with pytest.raises(LabError, match="set LAB_SUBNET"):
+        network.create(taken)
     assert lifecycle.remains(own) == []
 
 
