@@ -1,0 +1,142 @@
+"""One lab and one Airflow for all tests of this folder but the demo's, which makes its own."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import guard, video
+from lab.airflow import AirflowInstance, free_port
+from lab.client import Client
+from lab.connections import connections_of
+from lab.description import LabDescription, LabSettings
+from lab.story import Story
+from tests.system.ground import SOURCE, TARGET
+from tests.system.stage import CHECKPOINT_DAG, MIGRATE_DAG, POLICY, Stage
+
+ROOT = Path(__file__).parents[2]
+_LOGS = ROOT / ".lab-tests" / "system-logs"
+_FIGURES = pytest.StashKey[list[str]]()
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+_POLICY = """\
+apiVersion: transition.dcnlab.ssu.ac.kr/v1
+kind: ClusterPolicy
+metadata:
+  name: {name}
+spec:
+  clusterSelector:
+    name: {source}
+    repo: {repo}
+    repoType: git
+  selectMode: Specific
+  packageSelectors:
+    - name: {package}
+      packagePath: {package}
+      packageType: Stateful
+      liveStatePackage: true
+      backupInformation:
+        - name: by-hand
+          backupType: Manual
+  targetClusterPolicy:
+    preferClusters:
+      - name: {target}
+        repoType: git
+        weight: 100
+"""
+
+
+@pytest.fixture(scope="session")
+def lab_environment() -> Callable[[str, Path], dict[str, str]]:
+    """Names and addresses that another test run on this machine does not have."""
+
+    def environment(letter: str, state: Path) -> dict[str, str]:
+        pid = os.getpid()
+        sign = "".join(_DIGITS[pid // len(_DIGITS) ** place % len(_DIGITS)] for place in range(4))
+        number = 2 * pid + ord(letter)
+        return {
+            "LAB_NAME": f"{letter}{sign}",
+            "LAB_SUBNET": f"10.{96 + number // 256 % 16}.{number % 256}.0/24",
+            "LAB_STATE": str(state),
+        }
+
+    return environment
+
+
+@pytest.fixture(scope="session")
+def lab(
+    lab_environment: Callable[[str, Path], dict[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[LabDescription]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in lab_environment("y", tmp_path_factory.mktemp("lab") / "s").items():
+            patch.setenv(name, value)
+        with guard.lab(LabSettings(), Story()) as description:
+            yield description
+
+
+@pytest.fixture(scope="session")
+def airflow(lab: LabDescription) -> Iterator[AirflowInstance]:
+    policies = lab.state / "policies"
+    policies.mkdir()
+    (policies / "system.yaml").write_text(
+        _POLICY.format(
+            name=POLICY,
+            source=SOURCE,
+            target=TARGET,
+            package=video.PACKAGE,
+            repo=lab.git.repositories[SOURCE],
+        )
+    )
+    instance = AirflowInstance(
+        lab.state / "airflow",
+        dags_folder=ROOT / "dags",
+        policies_folder=policies,
+        connections=connections_of(lab),
+        port=free_port(),
+    )
+    with instance as airflow:
+        for dag_id in (CHECKPOINT_DAG, MIGRATE_DAG):
+            airflow.wait_dag(dag_id)
+            airflow.unpause(dag_id)
+        yield airflow
+    _keep_logs(lab)
+
+
+def _keep_logs(lab: LabDescription) -> None:
+    """The lab takes its folder away, and a failure can hardly be understood without them."""
+    shutil.rmtree(_LOGS, ignore_errors=True)
+    shutil.copytree(lab.state / "logs", _LOGS / "lab")
+    shutil.copytree(lab.state / "airflow" / "logs", _LOGS / "airflow", symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def image(lab: LabDescription) -> str:
+    """The sample application, by digest."""
+    return Client(lab, cluster=SOURCE).video_image()
+
+
+@pytest.fixture
+def stage(lab: LabDescription, airflow: AirflowInstance, pytestconfig: pytest.Config) -> Stage:
+    return Stage(lab=lab, airflow=airflow, say=pytestconfig.stash[_FIGURES].append)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_FIGURES] = []
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Where the time of each run went."""
+    terminalreporter.section("figures")
+    for line in config.stash[_FIGURES]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def deploy(stage: Stage, image: str, tmp_path: Path) -> Callable[[int], None]:
+    """Deploy `video` anew with so many MiB of memory."""
+    return lambda heap_mib: stage.deploy(image=image, scratch=tmp_path, heap_mib=heap_mib)
