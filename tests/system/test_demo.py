@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from lab import lifecycle, video
+from lab.airflow import end_leftovers
 from lab.description import LabDescription, LabSettings
 from tests.system.ground import SOURCE, TARGET, Ground, wait_until
 
@@ -63,9 +64,19 @@ def demo(lab_environment: Callable[[str, Path], dict[str, str]], tmp_path: Path)
             ground=Ground(LabDescription.load(settings.description_file)),
         )
     finally:
-        process.send_signal(signal.SIGCONT)
-        process.wait(timeout=120)
+        end(process)
+        end_leftovers(settings.state / "airflow")
         lifecycle.down(settings)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """However the test went: the demo gets the time to end by itself, and no more."""
+    process.send_signal(signal.SIGCONT)
+    try:
+        process.wait(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.timeout(_DEMO_SECONDS + 200)
