@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,14 @@ def fields(thing: Any, *, path: str = "") -> Iterator[str]:
     elif isinstance(thing, list):
         for value in thing:
             yield from fields(value, path=f"{path}[]")
+
+
+def test_of_two_checkpoints_at_once_one_is_refused(source: Client, pod: Json) -> None:
+    def checkpoint(_: int) -> requests.Response:
+        with Client(source.lab, cluster=source.cluster).session as session:
+            return session.post(source.access.api_url + source.checkpoint_path(pod), timeout=60)
+
+    with ThreadPoolExecutor() as pool:
+        answers = sorted(pool.map(checkpoint, range(2)), key=lambda answer: answer.status_code)
+    assert [answer.status_code for answer in answers] == [200, 500]
+    assert "checkpointing of" in answers[1].text
