@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from transition_agent.archive import Archive
 from transition_agent.archives import CheckpointFolder
 from transition_agent.node_facts import measure
-from transition_agent.parts import MIB
+from transition_agent.parts import MIB, PART_BYTES
 from transition_agent.s3_errors import StoreError
 from transition_agent.settings import AgentSettings
 from transition_agent.store import Abilities, CheckpointStore
@@ -89,9 +89,9 @@ def test_parts_of_an_interrupted_upload_are_not_sent_again(
     content = archive.path.read_bytes()
     key = uploader.key_of(archive)
     careless_server.keys = {"u0": key, "older": key}
-    careless_server.uploads = {"older": {1: b"?"}, "u0": {1: content[: 16 * MIB], 2: b"damaged"}}
+    careless_server.uploads = {"older": {1: b"?"}, "u0": {1: content[:PART_BYTES], 2: b"damaged"}}
     uploaded = uploader.upload(archive)
-    assert uploaded.sent_bytes == len(content) - 16 * MIB
+    assert uploaded.sent_bytes == len(content) - PART_BYTES
     assert careless_server.objects[key] == content
     assert careless_server.uploads == {}
 

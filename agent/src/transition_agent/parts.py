@@ -16,9 +16,9 @@ from transition_agent.errors import AgentError
 from transition_agent.multipart import Part
 
 MIB = 1 << 20
-PART_BYTES = 16 * MIB
+PART_BYTES = 8 * MIB
 MAX_PARTS = 10_000
-"""S3's bound of parts; above 156 GiB the parts grow."""
+"""S3's bound of parts; above 78 GiB the parts grow."""
 
 
 class ArchiveChanged(AgentError):  # noqa: N818 - named for what it is, as the log shows it
