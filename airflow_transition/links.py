@@ -49,9 +49,9 @@ class ArchiveLink(_MadeLink):
     attribute = "archive_url"
 
 
-def commit_url(repo: str | None, *, sha: str) -> str | None:
+def commit_url(repo: str, *, sha: str) -> str | None:
     """Page of a commit on the forges that have one under this path (GitHub, Gitea, Forgejo)."""
-    if repo is None or urlsplit(repo).scheme not in {"http", "https"}:
+    if urlsplit(repo).scheme not in {"http", "https"}:
         return None
     return f"{repo.removesuffix('/').removesuffix('.git')}/commit/{sha}"
 

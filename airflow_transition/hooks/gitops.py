@@ -85,6 +85,13 @@ class GitOpsHook(BaseHook):
         self.timeout = timeout
         self.sleep = sleep
 
+    @property
+    def url(self) -> str:
+        """The repository's URL as it may be shown: without a user name."""
+        return _without_userinfo(
+            self.repo_url or str(self.get_connection(self.git_conn_id).host or "")
+        )
+
     def read(self, folder: str) -> dict[str, str]:
         """Manifests below `folder` at the branch's head, by their path from the root."""
         with self._clone(_only(folder)) as clone:

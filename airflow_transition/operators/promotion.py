@@ -14,7 +14,7 @@ from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
-    from airflow_transition.hooks.gitops import Commit
+    from airflow_transition.hooks.gitops import Commit, GitOpsHook
 
 PROMOTING = "promoting"
 """XCom key set before the first push: from then on there may be something to take back."""
@@ -48,19 +48,20 @@ class GitPromoteOperator(BaseOperator):
             plan.pod_labels, namespace=plan.namespace, workload=plan.workload
         )
         self.log.info("the target's door is closed: %s", closed)
-        commit = self._commit(plan, images=images)
-        self.commit_url = commit_url(plan.target.repo, sha=commit.sha)
+        git = outside.git(plan.target)
+        commit = self._commit(plan, images=images, to=git)
+        self.commit_url = commit_url(git.url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
         return {"commit": commit.sha, "changed": commit.changed, "images": images}
 
-    def _commit(self, plan: MovePlan, *, images: Mapping[str, str]) -> "Commit":
+    def _commit(self, plan: MovePlan, *, images: Mapping[str, str], to: "GitOpsHook") -> "Commit":
         """The source's manifests, read only now, with the images, in the target's repository."""
         from airflow_transition.hooks.git_files import write_files  # noqa: PLC0415 - heavy
 
         folder = plan.source.package_path
         files = outside.git(plan.source).read(folder)
         changed = promoted(files, package=plan.source.package, images=images)
-        return outside.git(plan.target).commit(
+        return to.commit(
             lambda root: write_files(root, changed),
             message=f"Promote {plan.source.package} from {plan.source.cluster}",
             trailers=plan.promotion_trailers(images),

@@ -59,13 +59,14 @@ class WorkloadRetireOperator(BaseOperator):
         context["ti"].xcom_push(key=RETIRING, value=True)
         if lock:
             require_door(hook, workload=workload, lock=lock)
-        commit = outside.git(plan.source).commit(
+        git = outside.git(plan.source)
+        commit = git.commit(
             partial(_retire, package=plan.source),
             message=f"Retire {plan.source.package}: it moved to {plan.target.cluster}",
             trailers=plan.trailers(RETIREMENT),
             folder=plan.source.package_path,
         )
-        self.commit_url = commit_url(plan.source.repo, sha=commit.sha)
+        self.commit_url = commit_url(git.url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
         hook.wait_gone(workload.pods, timeout=self.gone_timeout)
         return {"commit": commit.sha, "changed": commit.changed}

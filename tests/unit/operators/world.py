@@ -296,6 +296,7 @@ class FakeGit:
         self.world = world
         self.side = world.sides[package.cluster]
         self.part = f"git:{package.cluster}"
+        self.url = f"https://git.example/{package.cluster}.git"
 
     def read(self, folder: str) -> dict[str, str]:
         self.world.ask(self.part)
