@@ -30,7 +30,7 @@ from lab.api.store import Store, timestamp
 log = logging.getLogger(__name__)
 
 _FIRST_WAIT_SECONDS = 2.0
-_LONGEST_WAIT_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS = 10.0
 
 
 @dataclass
@@ -50,6 +50,8 @@ class ContainerState:
     last_exit: Object = field(default_factory=dict)
     fetching: "asyncio.Task[Image | Path] | None" = None
     """Its image is on the way while the pod's namespaces are made."""
+    untouched: bool = False
+    """The pod was just made, so there is no container to look for."""
 
 
 class PodWorker:
@@ -80,7 +82,6 @@ class PodWorker:
         self._store = store
         self._told = told
         self._pod_id = ""
-        self._new = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -120,7 +121,9 @@ class PodWorker:
             state.fetching = asyncio.create_task(self._fetch(state))
         while not self._pod_id:
             try:
-                self._pod_id, self.address, self._new = await self._podman.start_pod(self.pod)
+                self._pod_id, self.address, new = await self._podman.start_pod(self.pod)
+                for state in self.containers:
+                    state.untouched = new
             except CommandFailedError as error:
                 log.warning("pod %s: %s", self.name, error)
                 self._wait_all("CreatePodSandboxError", message=str(error))
@@ -138,11 +141,12 @@ class PodWorker:
             try:
                 container = await self._ensure(state)
             except CommandFailedError as error:
-                self._new = False
                 log.warning("container %s of %s: %s", state.spec["name"], self.name, error)
                 self._wait(state, state.reason, message=str(error))
+            except Exception as error:  # one container's surprise must not end the pod's others
+                log.exception("container %s of %s", state.spec["name"], self.name)
+                self._wait(state, state.reason, message=repr(error))
             else:
-                self._new = False
                 self._runs(state, container)
                 await self._watch(state, container)
                 wait = await self._ended(state, wait=wait)
@@ -152,9 +156,10 @@ class PodWorker:
     async def _ensure(self, state: ContainerState) -> Container:
         """The running container: found, started or restored."""
         name = container_name(self.pod, container=state.spec["name"])
-        found = None if self._new else await self._podman.container(name)
+        untouched, state.untouched = state.untouched, False
+        found = None if untouched else await self._podman.container(name)
         if found is None or not found.running:
-            if not self._new:
+            if not untouched:
                 await self._podman.remove_container(name)
             await self._bring_up(state, name=name)
             found = await self._podman.container(name)

@@ -43,9 +43,12 @@ def prepare_for(archive: Path) -> None:
 
     They are empty, as a new pod's emptyDir is; what lay in them did not travel.
     """
-    with tarfile.open(archive) as tar:
-        file = tar.extractfile("config.dump")
-        mounts = json.load(file)["spec"].get("mounts") or [] if file else []
+    try:
+        with tarfile.open(archive) as tar:
+            file = tar.extractfile("config.dump")
+            mounts = json.load(file)["spec"].get("mounts") or [] if file else []
+    except (tarfile.TarError, KeyError, ValueError) as error:
+        raise CommandFailedError(f"the checkpoint archive cannot be read: {error}") from error
     for mount in mounts:
         source = Path(mount.get("source", ""))
         if source.is_relative_to(_FOLDER) and ".." not in source.parts:
