@@ -4,10 +4,7 @@ A test that kills or restarts a server takes one of its own: `make_s3`, `make_re
 `lab` is the whole lab with both clusters; what a test does to it, the test undoes.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Network
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +12,7 @@ from lab import lifecycle
 from lab.description import LabDescription, LabSettings
 from lab.services.loopback import GitEndpoint, Loopback, RegistryEndpoint, S3Endpoint
 from lab.story import Story
-
-ROOT = Path(__file__).parents[2]
+from tests.own_lab import settings_for
 
 
 @pytest.fixture(scope="session")
@@ -79,22 +75,9 @@ def make_git(loopback: Loopback) -> Iterator[Callable[[], GitEndpoint]]:
         endpoint.server.stop()
 
 
-@pytest.fixture(scope="session")
-def settings_for() -> Callable[[str], LabSettings]:
-    """Settings of a lab for one purpose: the same in each run of this working copy.
-
-    So a run that was killed leaves nothing for ever: the next one takes it down first.
-    """
-
-    def settings(purpose: str) -> LabSettings:
-        number = int(hashlib.sha256(f"{ROOT} {purpose}".encode()).hexdigest()[:4], 16)
-        return LabSettings(
-            name=f"t{number:04x}",
-            subnet=IPv4Network(f"10.{88 + number // 256 % 8}.{number % 256}.0/24"),
-            state=ROOT / ".lab-tests" / purpose,
-        )
-
-    return settings
+@pytest.fixture(scope="session", name="settings_for")
+def settings_of_labs() -> Callable[[str], LabSettings]:
+    return settings_for
 
 
 @pytest.fixture(scope="session")

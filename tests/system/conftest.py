@@ -1,25 +1,23 @@
 """One lab and one Airflow for all tests of this folder but the demo's, which makes its own."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lab import guard, video
-from lab.airflow import AirflowInstance, free_port
+from lab import lifecycle, video
+from lab.airflow import AirflowInstance, end_leftovers, free_port
 from lab.client import Client
 from lab.connections import connections_of
-from lab.description import LabDescription, LabSettings
+from lab.description import LabDescription
 from lab.story import Story
+from tests.own_lab import ROOT, settings_for
 from tests.system.ground import SOURCE, TARGET
 from tests.system.stage import CHECKPOINT_DAG, MIGRATE_DAG, POLICY, Stage
 
-ROOT = Path(__file__).parents[2]
 _LOGS = ROOT / ".lab-tests" / "system-logs"
 _FIGURES = pytest.StashKey[list[str]]()
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 _POLICY = """\
 apiVersion: transition.dcnlab.ssu.ac.kr/v1
@@ -49,32 +47,13 @@ spec:
 
 
 @pytest.fixture(scope="session")
-def lab_environment() -> Callable[[str, Path], dict[str, str]]:
-    """Names and addresses that another test run on this machine does not have."""
-
-    def environment(letter: str, state: Path) -> dict[str, str]:
-        pid = os.getpid()
-        sign = "".join(_DIGITS[pid // len(_DIGITS) ** place % len(_DIGITS)] for place in range(4))
-        number = 2 * pid + ord(letter)
-        return {
-            "LAB_NAME": f"{letter}{sign}",
-            "LAB_SUBNET": f"10.{96 + number // 256 % 16}.{number % 256}.0/24",
-            "LAB_STATE": str(state),
-        }
-
-    return environment
-
-
-@pytest.fixture(scope="session")
-def lab(
-    lab_environment: Callable[[str, Path], dict[str, str]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[LabDescription]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in lab_environment("y", tmp_path_factory.mktemp("lab") / "s").items():
-            patch.setenv(name, value)
-        with guard.lab(LabSettings(), Story()) as description:
-            yield description
+def lab() -> Iterator[LabDescription]:
+    settings = settings_for("system")
+    end_leftovers(settings.state / "airflow")  # of a run that was killed
+    try:
+        yield lifecycle.up(settings, Story())
+    finally:
+        lifecycle.down(settings)
 
 
 @pytest.fixture(scope="session")

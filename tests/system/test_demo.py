@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ import requests
 from lab import lifecycle, video
 from lab.airflow import end_leftovers
 from lab.description import LabDescription, LabSettings
+from tests.own_lab import ROOT, settings_for
 from tests.system.ground import SOURCE, TARGET, Ground, wait_until
 
-ROOT = Path(__file__).parents[2]
 _DEMO_SECONDS = 600
 """It waits for a cron of three minutes; the rest takes two on a machine with nothing else to do."""
 
@@ -35,18 +35,15 @@ class Demo:
 
 
 @pytest.fixture
-def demo(lab_environment: Callable[[str, Path], dict[str, str]], tmp_path: Path) -> Iterator[Demo]:
-    chosen = lab_environment("x", tmp_path / "s")
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    settings = settings_for("demo")
     file = tmp_path / "report.json"
     process = subprocess.Popen(
         [sys.executable, "-m", "lab.demo", "--once", "--report", file],
-        env={**os.environ, **chosen},
+        env={**os.environ, **environment(settings)},
         cwd=ROOT,
         start_new_session=True,
         text=True,
-    )
-    settings = LabSettings(
-        name=chosen["LAB_NAME"], subnet=chosen["LAB_SUBNET"], state=Path(chosen["LAB_STATE"])
     )
     try:
         wait_until(
@@ -67,6 +64,11 @@ def demo(lab_environment: Callable[[str, Path], dict[str, str]], tmp_path: Path)
         end(process)
         end_leftovers(settings.state / "airflow")
         lifecycle.down(settings)
+
+
+def environment(settings: LabSettings) -> dict[str, str]:
+    chosen = settings.model_dump(mode="json", include={"name", "subnet", "state"})
+    return {f"LAB_{key.upper()}": text for key, text in chosen.items()}
 
 
 def end(process: subprocess.Popen[str]) -> None:

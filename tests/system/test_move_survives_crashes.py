@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lab import agents, video
-from tests.system.ground import CLUSTERS, SOURCE, TARGET, wait_until
+from tests.system.ground import SOURCE, TARGET, wait_until
+from tests.system.outcome import assert_moved
 from tests.system.stage import MIGRATE_DAG, Stage
 
 HEAP_MIB = 96
@@ -65,10 +66,7 @@ def test_a_move_survives_the_death_of_everything_around_it(
         stage.until_answered(poller, cluster=TARGET)
         client = poller.report()
 
-    assert client.problems == ()
-    assert client.id == process, "the same process, by what only its memory knows"
-    assert [(each.source, each.target) for each in client.switches] == [(SOURCE, TARGET)]
-    assert_one_copy(stage, move=move)
+    assert_moved(stage, run_id=move.run_id, process=process, client=client)
     assert stage.task_states(move.run_id)["image"][1] > 1, "S3 was missed"
 
 
@@ -129,26 +127,6 @@ def kill_scheduler(move: Move) -> None:
     assert move.task("promote")[0] in {"running", "success"}
     assert airflow.run_state(MIGRATE_DAG, run_id=move.run_id) == "running"
     airflow.start_component("scheduler")
-
-
-def assert_one_copy(stage: Stage, *, move: Move) -> None:
-    """At every level: what Git wants, what the clusters have, what the nodes run."""
-    source, target = (stage.repository(cluster) for cluster in CLUSTERS)
-    assert "replicas: 0" in source.show()
-    assert "replicas: 1" in target.show()
-    assert len(source.moves(move.name)) == 1
-    assert len(target.moves(move.name)) == 1, "one promotion, however often it was tried"
-    images = stage.airflow.xcom(MIGRATE_DAG, run_id=move.run_id, task_id="promote")["images"]
-    assert images[video.CONTAINER] in target.show()
-
-    assert stage.client(SOURCE).pods() == []
-    (pod,) = stage.client(TARGET).pods()
-    (status,) = pod["status"]["containerStatuses"]
-    assert pod["spec"]["containers"][0]["image"] == images[video.CONTAINER]
-    assert (status["ready"], status["restartCount"]) == (True, 0)
-    assert [len(stage.containers(cluster)) for cluster in CLUSTERS] == [0, 1]
-    assert stage.door(SOURCE), "whoever starts it there again starts it behind a closed door"
-    assert stage.door(TARGET) == []
 
 
 def archives(stage: Stage) -> set[Path]:
