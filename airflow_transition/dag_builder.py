@@ -22,6 +22,9 @@ from airflow_transition.sensors.workload_restored import WorkloadRestoredSensor
 from airflow_transition.transfers.checkpoint_to_image import CheckpointToImageOperator
 
 _CHECKPOINT_LIMIT = timedelta(hours=2)
+_STEP_LIMIT = timedelta(minutes=30)
+_COPY_LIMIT = timedelta(hours=2)
+"""Backstops against a call that hangs; the hooks have their own, shorter ones."""
 
 
 def build_dags(policy: ClusterPolicy, *, only_dag_id: str | None = None) -> list[DAG]:
@@ -89,6 +92,7 @@ def _migrate_dag(policy: ClusterPolicy) -> DAG:
         is_paused_upon_creation=False,
         tags={"transition", "migrate", policy.name},
         params=_form(policy),
+        default_args={"execution_timeout": _STEP_LIMIT},
         doc_md=migrate_text(policy),
     ) as dag:
         _move(policy)
@@ -110,9 +114,14 @@ def _move(policy: ClusterPolicy) -> None:
     )
     source, target = XComArg(plan, key="source"), XComArg(plan, key="target")
     close_door = DoorCloseOperator(task_id="close_door", package=source)
-    checkpoint = PodCheckpointOperator(task_id="checkpoint", package=source, door=close_door.output)
+    checkpoint = PodCheckpointOperator(
+        task_id="checkpoint", package=source, door=close_door.output, execution_timeout=_COPY_LIMIT
+    )
     image = CheckpointToImageOperator(
-        task_id="image", checkpoint=checkpoint.output, record_timeout=timedelta(minutes=15)
+        task_id="image",
+        checkpoint=checkpoint.output,
+        record_timeout=timedelta(minutes=15),
+        execution_timeout=_COPY_LIMIT,
     )
     record = RestorePointRecordOperator(
         task_id="record", policy=policy.name, checkpoint=checkpoint.output, images=image.output

@@ -215,9 +215,18 @@ class ClusterHook(BaseHook):
         """What closing the door would close, and what it cannot."""
         return self._door().plan(workload)
 
-    def close_door(self, pods: PodSet, *, timeout: timedelta = timedelta(seconds=30)) -> ClosedDoor:
-        """Take the pods out of their Services and deny their traffic both ways; repeatable."""
-        return self._door().close(pods, egress=True, timeout=timeout)
+    def close_door(
+        self,
+        pods: PodSet,
+        *,
+        owner: str | None = None,
+        timeout: timedelta = timedelta(seconds=30),
+    ) -> ClosedDoor:
+        """Take the pods out of their Services and deny their traffic both ways; repeatable.
+
+        A door that another `owner` has closed is refused.
+        """
+        return self._door().close(pods, egress=True, timeout=timeout, owner=owner)
 
     def close_ingress_for(
         self,
@@ -237,9 +246,12 @@ class ClusterHook(BaseHook):
         """Raise if the door did not stay closed since `close_door`: the move must be undone."""
         self._door().confirm(pods)
 
-    def open_door(self, pods: PodSet) -> ClosedDoor:
-        """Undo what closing did, from the cluster's own state; gives what was found closed."""
-        return self._door().open(pods)
+    def open_door(self, pods: PodSet, *, owner: str | None = None) -> ClosedDoor:
+        """Undo what closing did, from the cluster's own state; gives what was found closed.
+
+        With an `owner`, a door that somebody else has closed is left alone and refused.
+        """
+        return self._door().open(pods, owner=owner)
 
     def door_lock(self, pods: PodSet) -> str | None:
         """The lock that closing gave, as long as the door was never opened since."""

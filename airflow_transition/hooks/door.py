@@ -25,10 +25,22 @@ from airflow_transition.hooks.kube_api import (
     ObjectNotFoundError,
 )
 from airflow_transition.hooks.polling import Poll
-from airflow_transition.hooks.workloads import Json, PodSet, Workload, selector_query, selects
+from airflow_transition.hooks.workloads import (
+    Json,
+    PodSet,
+    Workload,
+    annotation,
+    selector_query,
+    selects,
+)
 
 DOOR_LABEL = "transition.dcnlab.ssu.ac.kr/door"
+OWNER_ANNOTATION = "transition.dcnlab.ssu.ac.kr/door-closed-by"
 CLOSED = "closed"
+
+
+class DoorTakenError(PermanentError):
+    """Somebody else has closed the door and relies on it."""
 
 
 class DoorNotClosedError(TemporaryError):
@@ -56,7 +68,8 @@ class ClosedDoor:
     services: tuple[str, ...]
     policy: str
     lock: str | None = None
-    """Uid of the network policy: another one means that the door was open in between."""
+    """Uid and owner of the network policy: another one means that the door was open in between, or
+    that somebody else closed it too."""
 
 
 class Door:
@@ -81,11 +94,17 @@ class Door:
         )
         return DoorPlan(services=tuple(service_name(item) for item in services), leaks=tuple(leaks))
 
-    def close(self, pods: PodSet, *, egress: bool, timeout: timedelta) -> ClosedDoor:
+    def close(
+        self, pods: PodSet, *, egress: bool, timeout: timedelta, owner: str | None = None
+    ) -> ClosedDoor:
         """Close, and return when no Service has an address of the pods.
 
         A door that somebody opened in part gets a new lock, so that nobody takes it for the old.
+        With an `owner`, a door that another one has closed is refused: two moves of one package
+        would each believe that they hold it alone.
         """
+        if owner is not None:
+            self._refuse_taken(pods, owner=owner)
         found = self._services(pods)[0]
         if self.lock(pods) and _unlocked(found):
             self._remove_policy(pods)
@@ -94,7 +113,8 @@ class Door:
             self._patch_selector(pods.namespace, name, value=CLOSED)
         for name in services:
             self._wait_empty(pods, service=name, timeout=timeout)
-        lock = self._deny(pods, egress=egress)  # last: what was under way has ended with an answer
+        # Last: what was under way has ended with an answer.
+        lock = self._deny(pods, egress=egress, owner=owner)
         return ClosedDoor(services=tuple(services), policy=policy_name(pods), lock=lock)
 
     def lock(self, pods: PodSet) -> str | None:
@@ -102,9 +122,24 @@ class Door:
 
         The policy is created last and removed first.
         """
+        policy = self._policy(pods)
+        return None if policy is None else _lock(policy)
+
+    def _refuse_taken(self, pods: PodSet, *, owner: str) -> None:
+        policy = self._policy(pods)
+        if policy is not None and annotation(policy, OWNER_ANNOTATION) != owner:
+            raise DoorTakenError(
+                "the door is closed by somebody else",
+                where=self.api.where("door of", str(pods)),
+                found=annotation(policy, OWNER_ANNOTATION) or f"no {OWNER_ANNOTATION}",
+                do="let that run end, or clear its settle task; if it is gone, open the door by "
+                f"deleting NetworkPolicy {policy_name(pods)}",
+            )
+
+    def _policy(self, pods: PodSet) -> Json | None:
         for item in self.api.items(_policies(pods.namespace)):
             if item["metadata"]["name"] == policy_name(pods):
-                return str(item["metadata"]["uid"])
+                return item
         return None
 
     def confirm(self, pods: PodSet) -> None:
@@ -121,8 +156,10 @@ class Door:
                 "give the package a quiesce hook; then start the move again",
             )
 
-    def open(self, pods: PodSet) -> ClosedDoor:
-        """Remove both locks; what is open already stays so."""
+    def open(self, pods: PodSet, *, owner: str | None = None) -> ClosedDoor:
+        """Remove both locks; what is open already stays so. With an `owner`, only its own."""
+        if owner is not None:
+            self._refuse_taken(pods, owner=owner)
         self._remove_policy(pods)
         closed = [item for item in self._selecting(pods) if DOOR_LABEL in item["spec"]["selector"]]
         for item in closed:
@@ -174,9 +211,12 @@ class Door:
             content_type=MERGE_PATCH,
         )
 
-    def _deny(self, pods: PodSet, *, egress: bool) -> str:
-        """Uid of the policy, which stays the same however often it is applied."""
+    def _deny(self, pods: PodSet, *, egress: bool, owner: str | None) -> str:
+        """Lock of the policy, which stays the same however often it is applied."""
         name = policy_name(pods)
+        metadata: dict[str, object] = {"name": name, "namespace": pods.namespace}
+        if owner is not None:
+            metadata["annotations"] = {OWNER_ANNOTATION: owner}
         applied = self.api.call(
             "PATCH",
             f"{_policies(pods.namespace)}/{quote(name, safe='')}",
@@ -184,7 +224,7 @@ class Door:
             body={
                 "apiVersion": "networking.k8s.io/v1",
                 "kind": "NetworkPolicy",
-                "metadata": {"name": name, "namespace": pods.namespace},
+                "metadata": metadata,
                 "spec": {
                     "podSelector": pods.label_selector,
                     "policyTypes": ["Ingress", "Egress"] if egress else ["Ingress"],
@@ -192,7 +232,7 @@ class Door:
             },
             content_type=APPLY_PATCH,
         )
-        return str(applied["metadata"]["uid"])
+        return _lock(applied)
 
     def _remove_policy(self, pods: PodSet) -> None:
         path = f"{_policies(pods.namespace)}/{quote(policy_name(pods), safe='')}"
@@ -246,6 +286,11 @@ class Door:
 def policy_name(pods: PodSet) -> str:
     """Name of the network policy that is the door's second lock."""
     return f"transition-door-{pods.workload}"
+
+
+def _lock(policy: Json) -> str:
+    owner = annotation(policy, OWNER_ANNOTATION)
+    return f"{policy['metadata']['uid']} {owner or ''}".strip()
 
 
 def service_name(item: Json) -> str:

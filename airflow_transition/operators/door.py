@@ -20,20 +20,27 @@ if TYPE_CHECKING:
     from airflow_transition.hooks.workloads import Workload
 
 
+THIS_RUN = "{{ ti.dag_id }}/{{ run_id }}"
+"""Who closes a door: nobody else can open it, or close it and rely on it, meanwhile."""
+
+
 class DoorCloseOperator(BaseOperator):
     """Let nothing reach a package any more: first its own quiesce hook, then the network.
 
-    Repeatable: a door that is closed stays closed, with the same lock.
+    Repeatable: a door that this owner has closed stays closed, with the same lock; one that
+    somebody else has closed is refused.
 
     :param package: which package in which cluster (`ClusterPackage`).
+    :param closed_by: who relies on the closed door; its name stands in the cluster.
     """
 
-    template_fields: Sequence[str] = ("package",)
+    template_fields: Sequence[str] = ("package", "closed_by")
     ui_color = "#f3e2d0"
 
-    def __init__(self, *, package: TaskValue, **kwargs: Any) -> None:
+    def __init__(self, *, package: TaskValue, closed_by: str = THIS_RUN, **kwargs: Any) -> None:
         super().__init__(**retrying(kwargs))
         self.package = package
+        self.closed_by = closed_by
 
     def execute(self, context: Context) -> dict[str, Any]:
         package = ClusterPackage.model_validate(self.package)
@@ -41,7 +48,7 @@ class DoorCloseOperator(BaseOperator):
         workload = hook.find_workload(package.package, namespace=package.namespace)
         if package.quiesce:
             run_quiesce(hook, workload=workload, call=package.quiesce.close)
-        closed = hook.close_door(workload.pods)
+        closed = hook.close_door(workload.pods, owner=self.closed_by)
         self.log.info("closed: %s", closed)
         record = DoorRecord(**dataclasses.asdict(closed), closed=datetime.now(UTC))
         return record.model_dump(mode="json")
@@ -51,26 +58,30 @@ class DoorOpenOperator(BaseOperator):
     """Let a package serve again: the network first, then its own hook. Repeatable.
 
     :param package: which package in which cluster (`ClusterPackage`).
+    :param closed_by: who closed the door; None opens it whoever did.
     """
 
-    template_fields: Sequence[str] = ("package",)
+    template_fields: Sequence[str] = ("package", "closed_by")
     ui_color = "#dff0d8"
 
-    def __init__(self, *, package: TaskValue, **kwargs: Any) -> None:
+    def __init__(
+        self, *, package: TaskValue, closed_by: str | None = THIS_RUN, **kwargs: Any
+    ) -> None:
         super().__init__(**retrying(kwargs))
         self.package = package
+        self.closed_by = closed_by
 
     def execute(self, context: Context) -> dict[str, Any]:
         package = ClusterPackage.model_validate(self.package)
-        opened = open_door(outside.cluster(package), package=package)
+        opened = open_door(outside.cluster(package), package=package, owner=self.closed_by)
         self.log.info("opened: %s", opened)
         return opened
 
 
-def open_door(hook: "ClusterHook", *, package: ClusterPackage) -> dict[str, Any]:
+def open_door(hook: "ClusterHook", *, package: ClusterPackage, owner: str | None) -> dict[str, Any]:
     """Open the network, then ask the package itself; gives what was found closed."""
     workload = hook.find_workload(package.package, namespace=package.namespace)
-    opened = hook.open_door(workload.pods)
+    opened = hook.open_door(workload.pods, owner=owner)
     if package.quiesce:
         run_quiesce(hook, workload=workload, call=package.quiesce.open)
     return dataclasses.asdict(opened)

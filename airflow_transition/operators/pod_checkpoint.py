@@ -54,7 +54,7 @@ class PodCheckpointOperator(BaseOperator):
         *,
         package: TaskValue,
         door: TaskValue | None = None,
-        checkpoint_timeout: timedelta = timedelta(minutes=10),
+        checkpoint_timeout: timedelta = timedelta(minutes=30),
         **kwargs: Any,
     ) -> None:
         super().__init__(**retrying(kwargs))

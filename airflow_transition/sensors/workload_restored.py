@@ -12,7 +12,9 @@ from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
-_TIMEOUT = timedelta(minutes=10)
+_TIMEOUT = timedelta(minutes=5)
+_SLOWEST_BYTES_PER_SECOND = 50_000_000
+"""What pulling and restoring a large image is given on top, 20 s for each GB."""
 
 
 class WorkloadRestoredSensor(BaseSensorOperator):
@@ -23,6 +25,7 @@ class WorkloadRestoredSensor(BaseSensorOperator):
 
     :param package: which package in which cluster (`ClusterPackage`).
     :param images: what CheckpointToImageOperator returned.
+    :param timeout: five minutes, and more the larger the images are.
     """
 
     template_fields: Sequence[str] = ("package", "images")
@@ -36,11 +39,13 @@ class WorkloadRestoredSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """One look of the hook lasts until the pod is restored: it polls by itself, and faster."""
         package = ClusterPackage.model_validate(self.package)
+        images = CheckpointImages.model_validate(self.images)
+        larger = timedelta(seconds=images.size_bytes / _SLOWEST_BYTES_PER_SECOND)
         pod = outside.cluster(package).wait_restored(
             package.package,
-            images=CheckpointImages.model_validate(self.images).images,
+            images=images.images,
             namespace=package.namespace,
-            timeout=timedelta(seconds=self.timeout),
+            timeout=timedelta(seconds=self.timeout) + larger,
         )
         self.log.info("pod %s/%s runs restored on node %s", pod.namespace, pod.name, pod.node)
         return PokeReturnValue(is_done=True, xcom_value={"pod": pod.name, "node": pod.node})

@@ -102,6 +102,10 @@ def test_a_move_has_no_time_limit_of_its_own(policy: ClusterPolicy) -> None:
     assert dag(policy, MIGRATE).dagrun_timeout is None
 
 
+def test_each_task_of_a_move_has_a_time_limit(policy: ClusterPolicy) -> None:
+    assert all(task.execution_timeout for task in dag(policy, MIGRATE).tasks)
+
+
 def test_every_task_is_retried_as_its_error_says(policy: ClusterPolicy) -> None:
     for built in build_dags(policy):
         for task in built.tasks:

@@ -12,6 +12,7 @@ from airflow.sdk import XComArg
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.dag_builder import build_dags
+from airflow_transition.operators.door import THIS_RUN
 from airflow_transition.operators.move_settle import MoveRolledBackError
 from tests.unit.operators.world import WorkerDiedError, World
 
@@ -54,6 +55,7 @@ class FakeRun:
     xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     stores: dict[str, FakeStateStore] = field(default_factory=dict)
+    run_id: str = "manual__1"
     failures: list[BaseException] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=lambda: dict(PARAMETERS))
 
@@ -114,7 +116,7 @@ class FakeRun:
             object.__setattr__(task, name, self._filled(getattr(operator, name)))
         context = {
             "ti": FakeTaskInstance(self, task_id),
-            "run_id": "manual__1",
+            "run_id": self.run_id,
             "task_state_store": self.stores.setdefault(task_id, FakeStateStore()),
         }
         result = task.execute(context)
@@ -122,6 +124,8 @@ class FakeRun:
         return result
 
     def _filled(self, value: Any) -> Any:
+        if value == THIS_RUN:
+            return f"{self.policy.migrate_dag_id}/{self.run_id}"
         if isinstance(value, XComArg):
             key = getattr(value, "key", "return_value")
             return self.xcoms.get((value.operator.task_id, key))

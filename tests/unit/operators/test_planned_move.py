@@ -103,3 +103,22 @@ def test_a_part_that_goes_away_during_a_move_costs_no_acknowledged_work(
         state = run.settle()
     world.client_writes()
     assert_ended(world, state=state)
+
+
+def test_a_second_move_of_the_same_package_leaves_the_first_ones_door_alone(
+    policy: ClusterPolicy, new_world: Callable[[], World]
+) -> None:
+    """Of another policy, say: one policy runs one move at a time."""
+    world = new_world()
+    first, second = FakeRun(policy, world), FakeRun(policy, world, run_id="manual__2")
+    states = []
+
+    def interrupted(task: str) -> None:
+        if task == "checkpoint":
+            states.append(second.move())
+
+    states.append(first.move(before=interrupted))
+    world.client_writes()
+    assert states == ["failed", "success"]
+    assert second.states["close_door"] == "failed"
+    assert_ended(world, state="success")

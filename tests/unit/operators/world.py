@@ -21,6 +21,7 @@ from transition_wire.node_facts import NodeFacts
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.errors import TemporaryError
 from airflow_transition.core.manifests import find_workload
+from airflow_transition.hooks.door import DoorTakenError
 from airflow_transition.hooks.git_errors import FolderNotFoundError
 from airflow_transition.hooks.gitops import Commit
 from airflow_transition.hooks.workloads import Container, Pod, PodSet, Workload
@@ -78,6 +79,7 @@ class Side:
     memory: int | None = None
     """What the running process remembers; None: no pod."""
     lock: str | None = None
+    owner: str | None = None
 
     @property
     def serves(self) -> bool:
@@ -198,20 +200,27 @@ class FakeCluster:
     def describe_door(self, workload: Workload) -> Any:
         return SimpleNamespace(services=("video",), leaks=("open connections",))
 
-    def close_door(self, pods: PodSet, **_: Any) -> Any:
+    def close_door(self, pods: PodSet, *, owner: str | None = None, **_: Any) -> Any:
+        self._refuse_taken(owner)
         with self.world.moment(self.part):
             if self.side.lock is None:
                 self.world.closings += 1
                 self.side.lock = f"lock-{self.world.closings}"
+            self.side.owner = owner
         return self._closed()
 
     def close_ingress_for(self, labels: Mapping[str, str], **_: Any) -> Any:
         return self.close_door(PodSet(namespace="shop", workload="video", labels=labels))
 
-    def open_door(self, pods: PodSet) -> Any:
+    def open_door(self, pods: PodSet, *, owner: str | None = None) -> Any:
+        self._refuse_taken(owner)
         with self.world.moment(self.part):
             self.side.lock = None
         return self._closed()
+
+    def _refuse_taken(self, owner: str | None) -> None:
+        if owner is not None and self.side.lock is not None and self.side.owner != owner:
+            raise DoorTakenError("taken", where=self.cluster, found=self.side.owner, do="wait")
 
     def confirm_door(self, pods: PodSet) -> None:
         self.world.ask(self.part)

@@ -3,7 +3,12 @@ from datetime import timedelta
 import pytest
 
 from airflow_transition.hooks.cluster import ClusterHook
-from airflow_transition.hooks.door import DOOR_LABEL, DoorNotClosedError, DoorReopenedError
+from airflow_transition.hooks.door import (
+    DOOR_LABEL,
+    DoorNotClosedError,
+    DoorReopenedError,
+    DoorTakenError,
+)
 
 from .api_server import (
     DEPLOYMENTS,
@@ -68,6 +73,21 @@ def test_a_lock_lasts_until_the_door_is_opened(hook: ClusterHook, api: ApiServer
     hook.open_door(pods)
     assert hook.door_lock(pods) is None
     assert hook.close_door(pods).lock != lock
+
+
+def test_a_door_that_somebody_else_closed_is_neither_closed_nor_opened(
+    hook: ClusterHook, api: ApiServer
+) -> None:
+    pods = hook.find_workload("video").pods
+    lock = hook.close_door(pods, owner="migrate.a/1").lock
+    with pytest.raises(DoorTakenError, match=r"migrate\.a/1"):
+        hook.close_door(pods, owner="migrate.b/1")
+    with pytest.raises(DoorTakenError, match=r"migrate\.a/1"):
+        hook.open_door(pods, owner="migrate.b/1")
+    assert hook.door_lock(pods) == lock
+    assert hook.close_door(pods, owner="migrate.a/1").lock == lock
+    hook.open_door(pods, owner="migrate.a/1")
+    assert hook.door_lock(pods) is None
 
 
 def test_a_door_that_was_closed_half_way_before_a_crash_opens(
