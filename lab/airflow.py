@@ -55,7 +55,10 @@ class AirflowInstance(AirflowApi):
         components: Iterable[str] = COMPONENTS,
         say: Callable[[str], None] = ignore,
     ) -> None:
-        """`database_url` None: SQLite in `state_dir`; `settings`: (section, key) -> value."""
+        """`database_url` None: SQLite in `state_dir`; `settings`: (section, key) -> value.
+
+        Another database needs its two drivers, for PostgreSQL psycopg2 and asyncpg.
+        """
         self._components = tuple(components)
         self.state_dir = state_dir.absolute()
         self.url = f"http://127.0.0.1:{port}"
@@ -99,7 +102,7 @@ class AirflowInstance(AirflowApi):
         processes = list(self._processes.values())
         for process in processes:
             signal_process(process.pid, signal.SIGTERM)
-        wait_ended(processes, seconds=10)
+        wait_ended(processes, seconds=5)
         self._processes.clear()
         end_leftovers(self.state_dir)
         self.close()

@@ -34,7 +34,7 @@ def session_members(leader: int) -> list[int]:
     members = []
     for pid in _all_pids():
         with contextlib.suppress(ProcessLookupError):
-            if os.getsid(pid) == leader:
+            if os.getsid(pid) == leader and _runs(pid):
                 members.append(pid)
     return members
 
