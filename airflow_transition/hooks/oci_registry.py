@@ -93,7 +93,7 @@ class OciRegistryHook(BaseHook):
         blobs.push(override, blob=layers[1].descriptor)
         blobs.push(config, blob=oci.describe(config, media_type=oci.CONFIG_TYPE))
         digest, tag = oci.digest_of(manifest), oci.image_tag(record.created)
-        manifests.put(manifest, references=(digest, tag))
+        manifests.put(manifest, tag=tag)
         reference = f"{self._client.host}/{repository}@{digest}"
         self.verify_image(reference)
         return CheckpointImage(

@@ -1,7 +1,6 @@
-"""The manifests of one repository: read with their digest checked, put by digest and by tag."""
+"""The manifests of one repository: read with their digest checked, put by tag."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,17 +81,16 @@ class Manifests:
             raise damaged(where)
         return Manifest(content=content, document=document, where=where)
 
-    def put(self, content: bytes, *, references: Sequence[str]) -> None:
-        """Put one manifest under its digest and its tags."""
-        for reference in references:
-            self._client.request(
-                "PUT",
-                self._path(reference),
-                repositories=(self._repository,),
-                expected=(_CREATED,),
-                headers={"Content-Type": MANIFEST_TYPE},
-                body=content,
-            )
+    def put(self, content: bytes, *, tag: str) -> None:
+        """Put a manifest under a tag; a registry then has it by its digest too."""
+        self._client.request(
+            "PUT",
+            self._path(tag),
+            repositories=(self._repository,),
+            expected=(_CREATED,),
+            headers={"Content-Type": MANIFEST_TYPE},
+            body=content,
+        )
 
     def _path(self, reference: str) -> str:
         return f"/v2/{self._repository}/manifests/{reference}"

@@ -13,7 +13,7 @@ from transition_wire.checkpoint_record import CheckpointRecord
 
 from benchmarks.bench import Progress
 from benchmarks.images.floor import curl_config
-from benchmarks.images.servers import Servers
+from benchmarks.images.servers import Servers, settle
 
 
 def install(progress: Progress) -> None:
@@ -51,6 +51,7 @@ class Buildah:
             "--config",
             str(source),
         ]
+        settle()
         began = time.monotonic()
         subprocess.run([*fetch, "--output", str(archive)], check=True)
         steps["fetch"] = time.monotonic() - began

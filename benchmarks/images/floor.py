@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 from transition_wire.checkpoint_record import CheckpointRecord
 
-from benchmarks.images.servers import Servers
+from benchmarks.images.servers import Servers, settle
 
 
 def floor_seconds(servers: Servers, record: CheckpointRecord) -> float:
@@ -28,6 +28,7 @@ def floor_seconds(servers: Servers, record: CheckpointRecord) -> float:
     # HTTP/2, curl's choice, is slower on this way: its frames are 16 KiB.
     curl = ("curl", "--silent", "--show-error", "--fail", "--http1.1")
     trust = ("--cacert", str(registry.ca_file))
+    settle()
     began = time.monotonic()
     read = subprocess.Popen([*curl, *trust, "--config", reader], stdout=subprocess.PIPE)
     subprocess.run(

@@ -123,6 +123,11 @@ def servers(progress: Progress) -> Iterator[Servers]:
         yield running
 
 
+def settle() -> None:
+    """Let the disk catch up: no side pays for what the one before it wrote."""
+    os.sync()
+
+
 def ours_seconds(
     running: Servers, record: CheckpointRecord, *, compress: bool | None = None
 ) -> float:
@@ -132,6 +137,7 @@ def ours_seconds(
     from airflow_transition.hooks.oci_registry import OciRegistryHook  # noqa: PLC0415
 
     os.environ.update(running.connections())
+    settle()
     began = time.monotonic()
     archive = CheckpointStoreHook().open_archive(record)
     image = OciRegistryHook().push_checkpoint_image(

@@ -153,7 +153,9 @@ class FakeRegistry:
 
     def manifest(self, request: Request, name: str) -> Response:
         if request.method == "PUT":
-            self.manifests[name] = request.get_data()
+            content = request.get_data()
+            self.manifests[name] = content
+            self.manifests[f"sha256:{hashlib.sha256(content).hexdigest()}"] = content
             return Response(status=201)
         if name not in self.manifests:
             return error(404, "MANIFEST_UNKNOWN")
