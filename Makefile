@@ -11,7 +11,7 @@ PYTEST := .venv/bin/python -m pytest
 
 .venv/.ready: requirements.lock requirements-uv.lock pyproject.toml wire/pyproject.toml agent/pyproject.toml
 	@echo "== installing the locked environment into .venv"
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || apt-get install -y -qq python3-venv >/dev/null
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv; } >/dev/null
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --require-hashes -r requirements-uv.lock
 	@.venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
