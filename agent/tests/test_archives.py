@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from transition_agent.archive import Archive
 from transition_agent.archives import CheckpointFolder, FolderEvents, Wake
 
@@ -135,3 +136,17 @@ def test_the_watch_ends_when_work_has_ended(tmp_path: Path) -> None:
         assert wake.is_set()
         wake.rest()
         assert not wake.is_set()
+
+
+def test_without_file_events_the_wait_ends_after_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("inotify instance limit reached")
+
+    monkeypatch.setattr("transition_agent.archives.RustNotify", refuse)
+    with FolderEvents(tmp_path) as events:
+        assert events.problem == "inotify instance limit reached"
+        SMALL.write(tmp_path)
+        events.wait(timedelta(milliseconds=50), wake=Wake(threading.Event()))
+    assert CheckpointFolder(tmp_path).scan().complete

@@ -10,13 +10,13 @@ from structlog.typing import FilteringBoundLogger
 from transition_wire.node_facts import NodeFacts
 
 from transition_agent.archives import CheckpointFolder, FolderEvents, Scan, Wake
-from transition_agent.errors import AgentError
 from transition_agent.facts_keeper import FactsKeeper
+from transition_agent.housekeeping import Housekeeping
 from transition_agent.jobs import Ended, Jobs
 from transition_agent.logs import fields_of
 from transition_agent.metrics import AgentMetrics
 from transition_agent.node_facts import read_or_measure
-from transition_agent.retention import Retention, free_bytes, remove
+from transition_agent.retention import free_bytes
 from transition_agent.settings import AgentSettings
 from transition_agent.store import CheckpointStore
 from transition_agent.upload import PARTS_AT_ONCE, Uploader
@@ -35,7 +35,6 @@ class Agent:
         self._folder = CheckpointFolder(settings.checkpoint_dir)
         self._jobs = Jobs()
         self._problems: dict[str, str] = {}
-        self._housekeeping_due = 0.0
         # One connection for each sender and worker, one for facts and one for housekeeping.
         self._store = CheckpointStore.connect(
             settings, connections=PARTS_AT_ONCE + ARCHIVES_AT_ONCE + 2
@@ -45,7 +44,6 @@ class Agent:
             publish=self._publish,
             interval=settings.node_facts_interval,
             log=log,
-            stop=self._stop,
         )
         self._uploader = Uploader(
             self._store,
@@ -57,8 +55,13 @@ class Agent:
         self._worker = UploadWorker(
             self._uploader, metrics=self._metrics, log=log, ended=self._wake.up
         )
-        self._retention = Retention(
-            keep_for=settings.keep_archives_for, floor_bytes=settings.free_space_floor
+        self._housekeeping = Housekeeping(
+            settings,
+            store=self._store,
+            uploader=self._uploader,
+            jobs=self._jobs,
+            metrics=self._metrics,
+            log=log,
         )
 
     def stop(self) -> None:
@@ -68,7 +71,8 @@ class Agent:
     def run(self) -> None:
         """Until `stop`, and then a few seconds at most; sending threads may be left behind."""
         self._metrics.serve(self._settings.metrics_address)
-        threading.Thread(target=self._facts.run, name="facts", daemon=True).start()
+        for name, work in (("facts", self._facts.run), ("housekeeping", self._housekeeping.run)):
+            threading.Thread(target=work, args=[self._stop], name=name, daemon=True).start()
         self._log_start()
         while not self._stop.is_set():
             self._follow()
@@ -96,9 +100,6 @@ class Agent:
         self._jobs.update(scan.complete)
         for job in self._jobs.due(now=monotonic())[: self._worker.free]:
             self._worker.start(job)
-        if monotonic() >= self._housekeeping_due:
-            self._housekeeping_due = monotonic() + self._settings.rescan_interval.total_seconds()
-            self._free_space()
         self._count(scan)
 
     def _note_problems(self, scan: Scan) -> None:
@@ -109,21 +110,6 @@ class Agent:
             if self._problems.get(where) != fields["what"]:
                 self._log.error("archive refused", **fields)
         self._problems = {where: fields["what"] for where, fields in found.items()}
-
-    def _free_space(self) -> None:
-        candidates = self._retention.candidates(
-            self._jobs.recorded(), now=_now(), free_bytes=self._free_bytes
-        )
-        try:
-            for archive in candidates:
-                if self._uploader.is_recorded(archive) and remove(archive):
-                    self._metrics.removed.inc()
-                    self._log.info("local archive removed", archive=archive.path.name)
-        except (AgentError, OSError) as error:
-            self._log.warning("local archives not removed", **fields_of(error))
-
-    def _free_bytes(self) -> int:
-        return free_bytes(self._settings.checkpoint_dir)
 
     def _count(self, scan: Scan) -> None:
         recorded = len(self._jobs.recorded())
@@ -137,25 +123,14 @@ class Agent:
         for state, count in states.items():
             self._metrics.archives.labels(state).set(count)
         if self._settings.checkpoint_dir.is_dir():
-            self._metrics.free_bytes.set(self._free_bytes())
+            self._metrics.free_bytes.set(free_bytes(self._settings.checkpoint_dir))
 
     def _publish(self, facts: NodeFacts) -> None:
         """With the facts, what else is good to do now and then while S3 answers."""
         self._store.put_node_facts(facts)
         self._metrics.facts_published.set(facts.measured.timestamp())
         self._log.info("node facts published", **asdict(self._store.abilities))
-        self._abort_orphans()
-
-    def _abort_orphans(self) -> None:
-        settings = self._settings
-        own = {self._uploader.key_of(job.archive) for job in self._jobs}
-        for upload in list(
-            self._store.open_uploads(f"{settings.s3_prefix}{settings.cluster_name}/")
-        ):
-            old = _now() - upload.initiated > settings.abort_uploads_after
-            if old and upload.key not in own:
-                self._store.abort(upload)
-                self._log.info("orphaned upload aborted", key=upload.key)
+        self._housekeeping.abort_orphans()
 
     def _log_start(self) -> None:
         settings = self._settings

@@ -187,13 +187,13 @@ class FolderEvents:
             self._events.watch(_millis(_GROUPED), _millis(_QUIET), max(1, _millis(timeout)), wake)
 
 
-def _nearest(folder: Path) -> tuple[Path, int] | None:
-    """The folder and its inode, or while there is none the nearest one above it."""
+def _nearest(folder: Path) -> tuple[Path, int, int] | None:
+    """The folder, its device and inode, or while there is none those of the nearest above it."""
     for path in (folder, *folder.parents):
         with suppress(OSError):
             status = path.stat()
             if stat.S_ISDIR(status.st_mode):
-                return path, status.st_ino
+                return path, status.st_dev, status.st_ino
     return None
 
 

@@ -26,13 +26,11 @@ class FactsKeeper:
         publish: Callable[[NodeFacts], None],
         interval: timedelta,
         log: FilteringBoundLogger,
-        stop: threading.Event,
     ) -> None:
         self._measure = measure
         self._publish = publish
         self._interval = interval
         self._log = log
-        self._stop = stop
         self._measured = threading.Event()
         self._facts: NodeFacts | None = None
 
@@ -43,18 +41,22 @@ class FactsKeeper:
             raise AgentError("the node's facts are not known", where="agent", do="see the log")
         return self._facts
 
-    def run(self) -> None:
+    def run(self, stop: threading.Event) -> None:
         """Until the agent stops."""
-        while not self._stop.is_set():
-            pause = self._interval if self._refresh() else min(_RETRY, self._interval)
-            self._stop.wait(pause.total_seconds())
-        self._measured.set()
+        while not stop.is_set():
+            done = False
+            try:
+                done = self._refresh()
+            except Exception:  # noqa: BLE001 - one failure must not end this for good
+                self._log.exception("node facts not published by a fault of the agent")
+            self._measured.set()  # whoever waits for facts that cannot be had is told so
+            pause = self._interval if done else min(_RETRY, self._interval)
+            stop.wait(pause.total_seconds())
 
     def _refresh(self) -> bool:
         try:
             facts = self._measure()
         except (AgentError, OSError, ValidationError) as error:
-            self._measured.set()
             self._log.error("node facts cannot be measured", error=f"{error}")
             return False
         self._note_change(facts)

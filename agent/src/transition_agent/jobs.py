@@ -60,7 +60,7 @@ class Job:
 
 
 class Jobs:
-    """One job for each archive; the main thread alone adds and removes them."""
+    """One job for each archive. The main thread alone adds and removes them; others may look."""
 
     def __init__(self) -> None:
         self._jobs: dict[Path, Job] = {}
@@ -91,8 +91,7 @@ class Jobs:
         return sorted(due, key=lambda job: job.archive.name.created, reverse=True)
 
     def recorded(self) -> list[Archive]:
-        jobs = self._jobs.values()
-        return [job.archive for job in jobs if job.ended is Ended.RECORDED and job.at_rest]
+        return [job.archive for job in self if job.ended is Ended.RECORDED and job.at_rest]
 
     def pause(self, longest: timedelta, *, now: float) -> timedelta:
         """Until a failed job is due again, but at most the given time."""

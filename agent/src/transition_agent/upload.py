@@ -29,8 +29,6 @@ from transition_agent.store import CheckpointStore
 PARTS_AT_ONCE = 8
 """Parts in memory and on their way, over all archives: 64 MiB. Fewer larger parts were as fast on
 loopback; a long line needs the connections."""
-
-
 _LAST_PARTS = 2.0
 """Seconds."""
 
@@ -49,6 +47,7 @@ class Uploaded:
     sent_bytes: int = 0
     """0 when S3 had it all already."""
     seconds: float = 0.0
+    """0 when even the record was there."""
     hashing_seconds: float = 0.0
     """SHA-256 and CRC-32, while parts are on their way."""
 

@@ -195,17 +195,16 @@ def test_on_a_full_disk_the_oldest_recorded_archives_go_and_no_others(
         ArchiveFile(created=SMALL.created + timedelta(minutes=minute), heap_bytes=12 * MIB)
         for minute in range(3)
     ]
-    paths = [archive.write(small_disk) for archive in archives]
     incomplete = small_disk / ArchiveFile(pod="web-0").filename
     incomplete.write_bytes(b"")
     agent.start(FREE_SPACE_FLOOR="20MiB")
+    for archive in archives:
+        archive.write(small_disk)
+        bucket.wait_for_record(archive.filename)
     agent.wait_for_log("local archive removed")
-    eventually(lambda: len(agent.log("archive uploaded")) == 3, what="three uploads")
-    assert not paths[0].exists()
-    assert paths[1].exists()
-    assert paths[2].exists()
-    assert incomplete.exists()
-    assert bucket.wait_for_record(archives[0].filename)
+    left = {path.name for path in small_disk.iterdir()}
+    assert left == {archives[1].filename, archives[2].filename, incomplete.name}
+    assert bucket.record(archives[0].filename)
 
 
 def test_archives_stay_on_a_full_disk_as_long_as_s3_has_no_record(
@@ -238,3 +237,16 @@ def test_a_folder_made_after_the_start_is_followed(
     folder.mkdir()
     SMALL.write(folder)
     bucket.wait_for_record(SMALL.filename)
+
+
+def test_an_agent_stops_in_time_while_s3_does_not_answer(
+    agent: AgentProcess, bucket: Bucket, folder: Path, relay: Relay
+) -> None:
+    SMALL.write(folder)
+    agent.start(KEEP_ARCHIVES_FOR="1h", RESCAN_INTERVAL="100ms")
+    agent.wait_for_log("archive uploaded")
+    relay.hold(after_bytes=0)
+    LARGE.write(folder)
+    assert relay.wait_until_held(within_seconds=60)
+    assert agent.end(signal.SIGTERM) < 5
+    assert bucket.record(LARGE.filename) is None
