@@ -163,4 +163,4 @@ def _empty(client: "S3Client", *, endpoint: S3Endpoint) -> None:
         client.delete_object(Bucket=endpoint.bucket, Key=item["Key"])
 
 
-BENCHMARK = Benchmark(unit="x", bar=AtMost(1.15), prepare=prepare)
+BENCHMARK = Benchmark(unit="ratio", bar=AtMost(1.15), prepare=prepare)
