@@ -37,7 +37,6 @@ class Container:
     image_name: str
     image_id: str
     started: str
-    restored: bool
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,6 @@ class Podman:
             image_name=found["ImageName"],
             image_id=found["Image"],
             started=state["StartedAt"],
-            restored=bool(state.get("Restored")),
         )
 
     async def create(

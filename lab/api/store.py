@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.api.answers import already_exists, not_found
-from lab.api.kinds import KINDS, NAMESPACE, Kind, Object, name_of, namespace_of
+from lab.api.kinds import NAMESPACE, Kind, Object, name_of, namespace_of
 
 Key = tuple[str, str, str]
 """Plural, namespace ("" for cluster objects), name."""
@@ -131,13 +131,6 @@ class Store:
         self._version = kept["version"]
         self._objects = {(*key,): thing for *key, thing in kept["objects"]}
         self._applied = {(*key,): managers for *key, managers in kept["applied"]}
-
-
-def kind_of(thing: Object) -> Kind | None:
-    for kind in KINDS:
-        if (kind.name, kind.api_version) == (thing.get("kind"), thing.get("apiVersion")):
-            return kind
-    return None
 
 
 def timestamp() -> str:
