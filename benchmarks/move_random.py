@@ -8,7 +8,7 @@ from benchmarks.moves.rounds import lab_rounds
 
 
 def prepare(progress: Progress) -> AbstractContextManager[Callable[[], Sample]]:
-    return lab_rounds(progress, heap_kind="random", compress=False)
+    return lab_rounds(progress, heap_kind="random")
 
 
 BENCHMARK = Benchmark(unit="ratio", bar=AtMost(0.6), prepare=prepare)

@@ -8,7 +8,7 @@ from benchmarks.moves.rounds import lab_rounds
 
 
 def prepare(progress: Progress) -> AbstractContextManager[Callable[[], Sample]]:
-    return lab_rounds(progress, heap_kind="text", compress=True)
+    return lab_rounds(progress, heap_kind="text")
 
 
 BENCHMARK = Benchmark(unit="ratio", bar=AtMost(0.35), prepare=prepare)

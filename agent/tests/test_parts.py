@@ -3,19 +3,21 @@
 import hashlib
 import os
 import threading
+import zlib
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
 import pytest
+from backports import zstd
 from transition_agent.archive import Archive
 from transition_agent.archives import CheckpointFolder
 from transition_agent.checksums import encode
+from transition_agent.content import ArchiveChanged, compression_of
 from transition_agent.parts import (
     MAX_PARTS,
     MIB,
     PART_BYTES,
-    ArchiveChanged,
     ArchiveReader,
     Buffers,
     part_bytes_for,
@@ -48,6 +50,74 @@ def test_the_parts_are_the_file_and_add_up_to_its_digest(archive: Archive, file:
     assert whole == archive.path.read_bytes()
     assert reader.digest == f"sha256:{hashlib.sha256(whole).hexdigest()}"
     assert reader.agrees(encode(reader.crc32))
+
+
+def _compressible(folder: Path, *, heap_bytes: int) -> Archive:
+    ArchiveFile(heap_bytes=heap_bytes, compressible=True).write(folder)
+    (archive,) = CheckpointFolder(folder).scan().complete
+    return archive
+
+
+def _half_random(folder: Path) -> Archive:
+    """Compresses, and to more than one part."""
+    heap = b"".join(os.urandom(MIB) + bytes(MIB) for _ in range(12))
+    path = folder / ArchiveFile().filename
+    content = ArchiveFile(heap_bytes=len(heap)).content()
+    start = content.index(b"checkpoint/pages-1.img") + 512
+    path.write_bytes(content[:start] + heap + content[start + len(heap) :])
+    (archive,) = CheckpointFolder(folder).scan().complete
+    return archive
+
+
+def test_compressed_parts_are_one_frame_of_the_file_and_the_same_each_time(tmp_path: Path) -> None:
+    archive = _half_random(tmp_path)
+    content = archive.path.read_bytes()
+    frames = []
+    with FileIO(archive.path) as file:
+        reader = ArchiveReader(file, archive=archive, compression="zstd")
+        for _ in range(2):
+            buffers = Buffers(1)
+            frame, sizes = b"", []
+            for part in reader.parts(buffers):
+                frame += part.body
+                sizes.append(len(part.body))
+                buffers.give(part.body)
+            assert sizes == [PART_BYTES, len(frame) - PART_BYTES]
+            assert reader.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
+            assert reader.stored_digest == f"sha256:{hashlib.sha256(frame).hexdigest()}"
+            assert reader.stored_bytes == len(frame)
+            assert reader.agrees(encode(zlib.crc32(frame)))
+            frames.append(frame)
+            reader.rewind()
+    assert frames[0] == frames[1]
+    decompressor = zstd.ZstdDecompressor()
+    assert decompressor.decompress(frames[0]) == content
+    assert decompressor.eof
+    assert not decompressor.unused_data
+
+
+def test_an_archive_truncated_while_it_is_compressed_is_noticed(tmp_path: Path) -> None:
+    archive = _compressible(tmp_path, heap_bytes=20 * MIB)
+    buffers = Buffers(1)
+    with FileIO(archive.path) as file:
+        reader = ArchiveReader(file, archive=archive, compression="zstd")
+        os.truncate(archive.path, 10 * MIB)
+        with pytest.raises(ArchiveChanged, match="shorter than it was"):
+            next(reader.parts(buffers))
+    assert len(buffers.take(10)) == 10  # its buffer came back
+
+
+@pytest.mark.parametrize(
+    ("heap_bytes", "compressible", "expected"),
+    [(20 * MIB, True, "zstd"), (20 * MIB, False, "none"), (10 * MIB, True, "none")],
+    ids=["text", "random", "small"],
+)
+def test_samples_tell_whether_an_archive_is_compressed(
+    tmp_path: Path, heap_bytes: int, expected: str, *, compressible: bool
+) -> None:
+    path = ArchiveFile(heap_bytes=heap_bytes, compressible=compressible).write(tmp_path)
+    with FileIO(path) as file:
+        assert compression_of(file, size_bytes=path.stat().st_size) == expected
 
 
 def test_reading_waits_while_all_buffers_are_on_their_way(archive: Archive, file: FileIO) -> None:

@@ -1,7 +1,7 @@
 """A checkpoint archive as an OCI image: all the small documents, as pure functions.
 
-The archive itself is the first layer, byte for byte. A second, tiny layer replaces its
-`config.dump`, so that the base image is named in a way that the target can pull.
+The archive itself is the first layer, byte for byte as it is stored. A second, tiny layer replaces
+its `config.dump`, so that the base image is named in a way that the target can pull.
 """
 
 import hashlib
@@ -83,7 +83,9 @@ def describe(content: bytes, *, media_type: str) -> Descriptor:
 
 def archive_layer(record: CheckpointRecord) -> Layer:
     """Give the layer that the archive is, known before a byte of it is read."""
-    return Layer(Descriptor(LAYER_TYPE, record.digest, record.size_bytes), record.digest)
+    stored = record.stored
+    media_type = ZSTD_LAYER_TYPE if stored.compression == "zstd" else LAYER_TYPE
+    return Layer(Descriptor(media_type, stored.digest, stored.size_bytes), record.digest)
 
 
 def base_image(config_dump: bytes, *, where: str) -> BaseImage:

@@ -22,7 +22,7 @@ _PAUSE = timedelta(milliseconds=250)
 
 
 class ArchiveReader:
-    """A bounded, seekable read of the archive that a record describes.
+    """A bounded, seekable read of the archive that a record describes, as it is stored.
 
     The first answer's ETag pins the object: every later read asks for exactly that one, so bytes
     of two different objects never mix. Broken reads go on where they were, until nothing has come
@@ -39,7 +39,7 @@ class ArchiveReader:
         self._client = client
         self._record = record
         self._patience = patience
-        self._where = f"s3://{record.bucket}/{record.key}"
+        self._where = f"s3://{record.bucket}/{record.stored.key}"
         self._offset = 0
         self._etag: str | None = None
         self._body: StreamingBody | None = None
@@ -47,7 +47,7 @@ class ArchiveReader:
 
     def read(self, size: int, /) -> bytes:
         """Give up to `size` bytes; none at the end."""
-        if self._offset >= self._record.size_bytes:
+        if self._offset >= self._record.stored.size_bytes:
             return b""
         deadline = time.monotonic() + self._patience.total_seconds()
         while True:
@@ -92,23 +92,23 @@ class ArchiveReader:
         return chunk
 
     def _open(self, size: int | None) -> "StreamingBody":
-        record = self._record
-        last = "" if size is None else min(self._offset + size, record.size_bytes) - 1
+        bucket, stored = self._record.bucket, self._record.stored
+        last = "" if size is None else min(self._offset + size, stored.size_bytes) - 1
         span = f"bytes={self._offset}-{last}"
         if self._etag is None:
-            answer = self._client.get_object(Bucket=record.bucket, Key=record.key, Range=span)
+            answer = self._client.get_object(Bucket=bucket, Key=stored.key, Range=span)
         else:
             answer = self._client.get_object(
-                Bucket=record.bucket, Key=record.key, Range=span, IfMatch=self._etag
+                Bucket=bucket, Key=stored.key, Range=span, IfMatch=self._etag
             )
         whole = str(self._offset + answer["ContentLength"])  # some answer 200 to a range of all
         length = answer.get("ContentRange", whole).rpartition("/")[2]
-        if length != str(record.size_bytes) or self._etag not in (None, answer["ETag"]):
+        if length != str(stored.size_bytes) or self._etag not in (None, answer["ETag"]):
             answer["Body"].close()
             raise ObjectChangedError(
                 "the archive is not the one that was recorded",
                 where=self._where,
-                found=f"{length} bytes instead of {record.size_bytes}",
+                found=f"{length} bytes instead of {stored.size_bytes}",
                 do="find out who writes to the bucket, and take a new checkpoint",
             )
         self._etag = answer["ETag"]

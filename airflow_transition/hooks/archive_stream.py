@@ -1,6 +1,5 @@
-"""The bytes of an archive on their way: read ahead in a thread, hashed and inspected once."""
+"""The bytes of an archive on their way: read ahead in a thread, and checked once."""
 
-import hashlib
 import queue
 import threading
 from collections.abc import Iterator
@@ -9,19 +8,15 @@ from typing import Protocol
 
 from transition_wire.checkpoint_record import CheckpointRecord
 
-from airflow_transition.core.checkpoint import ArchiveInspector, CheckpointArchive
-from airflow_transition.core.errors import PermanentError
+from airflow_transition.core.checkpoint import CheckpointArchive
+from airflow_transition.hooks.archive_check import ArchiveCheck
 
 _CHUNK_BYTES = 1 << 18
 _CHUNKS_AHEAD = 4
 
 
-class ArchiveDigestError(PermanentError):
-    """The bytes in the store are not those that the agent hashed."""
-
-
 class ArchiveSource(Protocol):
-    """What an archive is read from: an `ArchiveReader`, or an open file."""
+    """What an archive is read from, as it is stored: an `ArchiveReader`, or an open file."""
 
     def read(self, size: int, /) -> bytes:
         """Give up to `size` bytes; none at the end."""
@@ -33,7 +28,7 @@ class ArchiveSource(Protocol):
 
 
 class ArchiveStream:
-    """Gives the archive's bytes from any offset; each byte is checked the first time it passes.
+    """Gives the stored bytes from any offset; each byte is checked the first time it passes.
 
     A push that starts again, wholly or from the middle, so never hashes twice.
     """
@@ -41,9 +36,7 @@ class ArchiveStream:
     def __init__(self, source: ArchiveSource, *, record: CheckpointRecord) -> None:
         self._source = source
         self._record = record
-        self._hash = hashlib.sha256()
-        self._inspector = ArchiveInspector(where=record.key, size_bytes=record.size_bytes)
-        self._checked_bytes = 0
+        self._check = ArchiveCheck(record)
 
     @contextmanager
     def chunks(self, offset: int = 0) -> Iterator[Iterator[bytes]]:
@@ -64,15 +57,12 @@ class ArchiveStream:
 
     def finish(self) -> CheckpointArchive:
         """Give what is in the archive, once all of it passed and is what was recorded."""
-        digest = f"sha256:{self._hash.hexdigest()}"
-        if digest != self._record.digest or self._checked_bytes != self._record.size_bytes:
-            raise self._wrong(f"{digest} instead of {self._record.digest}")
-        return self._inspector.finish()
+        return self._check.finish()
 
     def digest(self) -> str:
-        """Give the archive's digest, once all of it passed and is good."""
+        """Give the stored object's digest, once all of it passed and is good."""
         self.finish()
-        return self._record.digest
+        return self._record.stored.digest
 
     def _read_ahead(
         self,
@@ -83,29 +73,13 @@ class ArchiveStream:
         try:
             self._source.seek(offset)
             while not stopped.is_set() and (chunk := self._source.read(_CHUNK_BYTES)):
-                self._check(chunk, offset=offset)
+                self._check.feed(memoryview(chunk)[max(0, self._check.passed_bytes - offset) :])
                 offset += len(chunk)
                 ahead.put(chunk)
-            complete = stopped.is_set() or offset == self._record.size_bytes
-            ahead.put(b"" if complete else self._wrong(f"it ends after {offset} bytes"))
+            complete = stopped.is_set() or offset == self._record.stored.size_bytes
+            ahead.put(b"" if complete else self._check.wrong(f"it ends after {offset} bytes"))
         except BaseException as error:  # noqa: BLE001  it is raised again where the bytes are used
             ahead.put(error)
-
-    def _wrong(self, found: str) -> ArchiveDigestError:
-        return ArchiveDigestError(
-            "the archive's bytes are not those that the node's agent hashed",
-            where=self._record.key,
-            found=found,
-            do="find out who writes to the bucket, and take a new checkpoint",
-        )
-
-    def _check(self, chunk: bytes, *, offset: int) -> None:
-        fresh = memoryview(chunk)[max(0, self._checked_bytes - offset) :]
-        self._hash.update(fresh)
-        self._inspector.feed(fresh)
-        self._checked_bytes += len(fresh)
-        if self._checked_bytes > self._record.size_bytes:
-            raise self._wrong(f"more than {self._record.size_bytes} bytes")
 
 
 def _taken(ahead: "queue.Queue[bytes | BaseException]") -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """One blob on its way into a registry: begun, streamed, taken up where it broke, committed."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -76,19 +76,18 @@ class Blobs:
         if not self.has(blob):
             self._commit(self._begin(), digest=blob.digest, content=content)
 
-    def stream(self, chunks: Chunks, *, size_bytes: int | None, digest: Callable[[], str]) -> None:
+    def stream(self, chunks: Chunks, *, size_bytes: int, digest: Callable[[], str]) -> None:
         """Upload a large blob; `digest` is asked once all bytes passed, and may refuse.
 
-        Nothing is committed before it answered. With `size_bytes` a broken upload goes on where the
-        registry has it; without (compressed on the fly) it begins anew. Gives up when no further
-        byte arrived for `patience`.
+        Nothing is committed before it answered. A broken upload goes on where the registry has it.
+        Gives up when no further byte arrived for `patience`.
         """
-        upload = _Upload(resumable=size_bytes is not None, patience=self._patience)
+        upload = _Upload(patience=self._patience)
         while True:
             try:
                 if self._take_up(upload):
                     return
-                if size_bytes is None or upload.offset < size_bytes:
+                if upload.offset < size_bytes:
                     self._send(upload, chunks, size_bytes=size_bytes)
                 upload.digest = digest()
                 self._commit(upload.location, digest=upload.digest)
@@ -117,37 +116,32 @@ class Blobs:
         answer = self._call("POST", self._path("uploads/"), expected=(_ACCEPTED,))
         return self._location(answer)
 
-    def _send(self, upload: "_Upload", chunks: Chunks, *, size_bytes: int | None) -> None:
+    def _send(self, upload: "_Upload", chunks: Chunks, *, size_bytes: int) -> None:
         with chunks(upload.offset) as stream:
-            body: Iterable[bytes] = stream
-            headers = dict(_STREAM)
-            if size_bytes is not None:
-                body = _Sized(stream, size_bytes=size_bytes - upload.offset)
-                headers["Content-Range"] = f"{upload.offset}-{size_bytes - 1}"
+            span = f"{upload.offset}-{size_bytes - 1}"
             answer = self._call(
                 "PATCH",
                 upload.location,
                 expected=(_ACCEPTED, _NO_CONTENT),
-                headers=headers,
-                body=body,
+                headers={**_STREAM, "Content-Range": span},
+                body=_Sized(stream, size_bytes=size_bytes - upload.offset),
             )
         upload.location = self._location(answer)
 
     def _position(self, upload: "_Upload") -> tuple[str, int]:
         """Ask how much the registry has; nothing where it does not know the upload any more."""
-        if upload.location and upload.resumable:
-            try:
-                answer = self._call("GET", upload.location, expected=(_NO_CONTENT,))
-            except RegistryUnavailableError:
-                raise
-            except TransitionError:
-                return "", 0
-            _, _, last = answer.headers.get("Range", "").partition("-")
-            # "0-0" is one byte by the letter, and an empty upload in the most common registry.
-            offset = int(last) + 1 if last.isdigit() and last != "0" else 0
-            return self._location(answer), offset
-        self._cancel(upload.location)
-        return "", 0
+        if not upload.location:
+            return "", 0
+        try:
+            answer = self._call("GET", upload.location, expected=(_NO_CONTENT,))
+        except RegistryUnavailableError:
+            raise
+        except TransitionError:
+            return "", 0
+        _, _, last = answer.headers.get("Range", "").partition("-")
+        # "0-0" is one byte by the letter, and an empty upload in the most common registry.
+        offset = int(last) + 1 if last.isdigit() and last != "0" else 0
+        return self._location(answer), offset
 
     def _commit(self, location: str, *, digest: str, content: bytes = b"") -> None:
         mark = "&" if "?" in location else "?"
@@ -206,7 +200,6 @@ class Blobs:
 class _Upload:
     """How far one upload is."""
 
-    resumable: bool
     patience: timedelta
     location: str = ""
     offset: int = 0

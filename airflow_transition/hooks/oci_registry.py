@@ -41,7 +41,7 @@ class CheckpointImage:
     layer: Descriptor
     """The archive, as it lies in the registry."""
     moved_bytes: int
-    """Of the archive, sent by this call: 0 where the registry had it already."""
+    """Of the stored archive, sent by this call: 0 where the registry had it already."""
 
 
 class OciRegistryHook(BaseHook):
@@ -66,22 +66,18 @@ class OciRegistryHook(BaseHook):
         *,
         record: CheckpointRecord,
         archive: ArchiveSource,
-        compress: bool | None = None,
         mount_from: Sequence[str] = (),
     ) -> CheckpointImage:
         """Make the image of an archive, sending each of its bytes at most once.
 
         Nothing that refers to the archive is pushed before all of it passed and its digest is the
         recorded one. Calling it again finds what is there: the same archive gives the same image.
-        `compress` (zstd) is decided by samples of the archive where it is None.
         `mount_from` names repositories of this registry that may hold the blob already.
         """
         repository = oci.image_repository(record, repository=self._settings.repository)
         blobs, manifests = self._blobs(repository), Manifests(self._client, repository=repository)
-        self.log.info("pushing %s (%d bytes)", record.key, record.size_bytes)
-        pushed = ArchivePush(record, archive, blobs, manifests).run(
-            compress=compress, mount_from=mount_from
-        )
+        self.log.info("pushing %s (%d bytes)", record.stored.key, record.stored.size_bytes)
+        pushed = ArchivePush(record, archive, blobs).run(mount_from=mount_from)
         base_image = self._pullable(pushed.config_dump, where=record.key)
         override = oci.override_layer(pushed.config_dump, base_image=base_image, where=record.key)
         layers = (pushed.layer, oci.tar_layer(override))

@@ -85,7 +85,7 @@ class CheckpointToImageOperator(BaseOperator):
             seconds,
         )
         self.image_url = image_url(pushed.reference)
-        self.archive_url = archive_url(record.bucket, key=record.key)
+        self.archive_url = archive_url(record.bucket, key=record.stored.key)
         return ContainerCheckpoint(
             container=container,
             record_key=key,

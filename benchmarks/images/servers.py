@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from transition_wire.checkpoint_record import ArchiveMember, BaseImage, CheckpointRecord
+from transition_wire.checkpoint_record import (
+    ArchiveMember,
+    BaseImage,
+    CheckpointRecord,
+    StoredArchive,
+)
 from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core.checkpoint import read_archive
@@ -37,14 +42,20 @@ class Servers:
     folder: Path
     """For what a side has to write; removed at the end."""
 
-    def stage(self, *, heap_mib: int, compressible: bool = False) -> CheckpointRecord:
+    def stage(self, *, heap_mib: int) -> CheckpointRecord:
         """Put an archive into S3, as the agent does, and give its record."""
-        archive = ArchiveFile(heap_bytes=heap_mib * MIB, compressible=compressible)
+        archive = ArchiveFile(heap_bytes=heap_mib * MIB)
         file = archive.write(self.folder)
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
             content.seek(0)
             found = read_archive(content, where=file.name)
+        stored = StoredArchive(
+            key=f"{heap_mib}/{archive.filename}",
+            digest=f"sha256:{digest}",
+            size_bytes=file.stat().st_size,
+            compression="none",
+        )
         record = CheckpointRecord(
             cluster="cluster1-azure",
             namespace=archive.namespace,
@@ -52,9 +63,10 @@ class Servers:
             container=archive.container,
             filename=archive.filename,
             bucket=self.s3.bucket,
-            key=f"{heap_mib}/{archive.filename}",
-            digest=f"sha256:{digest}",
-            size_bytes=file.stat().st_size,
+            key=stored.key,
+            digest=stored.digest,
+            size_bytes=stored.size_bytes,
+            stored=stored,
             created=archive.created,
             uploaded=archive.created,
             base_image=BaseImage(name=archive.image, reference=archive.image),
@@ -128,9 +140,7 @@ def settle() -> None:
     os.sync()
 
 
-def ours_seconds(
-    running: Servers, record: CheckpointRecord, *, compress: bool | None = None
-) -> float:
+def ours_seconds(running: Servers, record: CheckpointRecord) -> float:
     """Seconds from the archive in S3 to the image in the registry, verified."""
     # Airflow reads its configuration when it is imported, so not before the environment is set.
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook  # noqa: PLC0415
@@ -140,9 +150,7 @@ def ours_seconds(
     settle()
     began = time.monotonic()
     archive = CheckpointStoreHook().open_archive(record)
-    image = OciRegistryHook().push_checkpoint_image(
-        record=record, archive=archive, compress=compress
-    )
+    image = OciRegistryHook().push_checkpoint_image(record=record, archive=archive)
     seconds = time.monotonic() - began
     assert image.moved_bytes == record.size_bytes
     return seconds

@@ -25,9 +25,7 @@ _PODMAN_SECONDS = 600.0
 
 
 @contextmanager
-def lab_rounds(
-    progress: Progress, *, heap_kind: str, compress: bool
-) -> Iterator[Callable[[], Sample]]:
+def lab_rounds(progress: Progress, *, heap_kind: str) -> Iterator[Callable[[], Sample]]:
     """Bring a lab of its own up, yield the round, take the lab down."""
     with tempfile.TemporaryDirectory(prefix="move-bench-") as folder:
         settings = LabSettings(
@@ -36,7 +34,7 @@ def lab_rounds(
         try:
             lab = lifecycle.up(settings, Story(write=progress.say))
             _configure_airflow(lab, home=Path(folder) / "airflow")
-            yield lambda: _round(lab, progress=progress, heap_kind=heap_kind, compress=compress)
+            yield lambda: _round(lab, progress=progress, heap_kind=heap_kind)
         finally:
             lifecycle.down(settings)
 
@@ -48,8 +46,8 @@ def _configure_airflow(lab: LabDescription, *, home: Path) -> None:
         os.environ[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
 
 
-def _round(lab: LabDescription, *, progress: Progress, heap_kind: str, compress: bool) -> Sample:
-    ours = _our_way(lab, progress=progress, heap_kind=heap_kind, compress=compress)
+def _round(lab: LabDescription, *, progress: Progress, heap_kind: str) -> Sample:
+    ours = _our_way(lab, progress=progress, heap_kind=heap_kind)
     podman = _podmans_way(lab, progress=progress, heap_kind=heap_kind)
     return Sample(
         figure=sum(ours.values()) / sum(podman.values()),
@@ -72,9 +70,7 @@ class _Stopwatch(dict[str, float]):
         self[name] = time.monotonic() - began
 
 
-def _our_way(
-    lab: LabDescription, *, progress: Progress, heap_kind: str, compress: bool
-) -> dict[str, float]:
+def _our_way(lab: LabDescription, *, progress: Progress, heap_kind: str) -> dict[str, float]:
     # Airflow reads its configuration when it is imported, so not before the environment is set.
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook  # noqa: PLC0415
     from airflow_transition.hooks.oci_registry import OciRegistryHook  # noqa: PLC0415
@@ -94,9 +90,7 @@ def _our_way(
         record = store.find_record(key)
         assert record is not None
     with watch.step("image"):
-        image = registry.push_checkpoint_image(
-            record=record, archive=store.open_archive(record), compress=compress
-        )
+        image = registry.push_checkpoint_image(record=record, archive=store.open_archive(record))
     with watch.step("pull and restore"):
         target.run(image=image.reference, heap_kind=heap_kind)
         after = target.wait_id()

@@ -26,6 +26,22 @@ NODE: dict[str, Any] = {
 }
 
 
+KEY = f"cluster1-azure/shop/web/{FILENAME}"
+DIGEST = "sha256:" + "0" * 64
+PLAIN: dict[str, Any] = {
+    "key": KEY,
+    "digest": DIGEST,
+    "size_bytes": 2048,
+    "compression": "none",
+}
+ZSTD: dict[str, Any] = {
+    "key": f"{KEY}.zst",
+    "digest": "sha256:" + "1" * 64,
+    "size_bytes": 700,
+    "compression": "zstd",
+}
+
+
 def _record(**changes: Any) -> dict[str, Any]:
     return {
         "cluster": "cluster1-azure",
@@ -34,9 +50,10 @@ def _record(**changes: Any) -> dict[str, Any]:
         "container": "app",
         "filename": FILENAME,
         "bucket": "checkpoints",
-        "key": f"cluster1-azure/shop/web/{FILENAME}",
-        "digest": "sha256:" + "0" * 64,
+        "key": KEY,
+        "digest": DIGEST,
         "size_bytes": 2048,
+        "stored": PLAIN,
         "created": datetime(2026, 11, 23, 3, 4, 47, tzinfo=UTC),
         "uploaded": datetime(2026, 11, 23, 3, 4, 49, tzinfo=UTC),
         "base_image": {"name": "registry.example/web:1", "reference": "registry.example/web:1"},
@@ -47,8 +64,9 @@ def _record(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_record_comes_back_from_json_as_it_was() -> None:
-    record = CheckpointRecord.model_validate(_record())
+@pytest.mark.parametrize("stored", [PLAIN, ZSTD], ids=["plain", "zstd"])
+def test_a_record_comes_back_from_json_as_it_was(stored: dict[str, Any]) -> None:
+    record = CheckpointRecord.model_validate(_record(stored=stored))
     assert CheckpointRecord.model_validate_json(record.model_dump_json()) == record
 
 
@@ -62,6 +80,12 @@ def test_a_record_comes_back_from_json_as_it_was() -> None:
         {"container": "other"},
         {"key": "cluster1-azure/shop/web/other.tar"},
         {"members": {"config.dump": {"offset_bytes": 2000, "size_bytes": 100}}},
+        {"stored": None},
+        {"stored": {**PLAIN, "key": f"{KEY}.zst"}},
+        {"stored": {**PLAIN, "size_bytes": 700}},
+        {"stored": {**PLAIN, "digest": ZSTD["digest"]}},
+        {"stored": {**ZSTD, "key": KEY}},
+        {"stored": {**ZSTD, "compression": "gzip"}},
         {"version": 2},
         {"sha256": "0" * 64},
     ],

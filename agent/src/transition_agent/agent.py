@@ -51,6 +51,7 @@ class Agent:
             node_facts=self._facts.current,
             now=_now,
             stop=self._stop,
+            compress=settings.compression == "auto",
         )
         self._worker = UploadWorker(
             self._uploader, metrics=self._metrics, log=log, ended=self._wake.up

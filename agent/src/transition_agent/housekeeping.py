@@ -8,6 +8,7 @@ import threading
 from datetime import UTC, datetime
 
 from structlog.typing import FilteringBoundLogger
+from transition_wire.archive_name import ZSTD_SUFFIX
 
 from transition_agent.errors import AgentError
 from transition_agent.jobs import Jobs
@@ -70,6 +71,6 @@ class Housekeeping:
         prefix = f"{self._store.prefix}{settings.cluster_name}/"
         for upload in list(self._store.open_uploads(prefix)):
             old = datetime.now(UTC) - upload.initiated > settings.abort_uploads_after
-            if old and upload.key not in own:
+            if old and upload.key.removesuffix(ZSTD_SUFFIX) not in own:
                 self._store.abort(upload)
                 self._log.info("orphaned upload aborted", key=upload.key)

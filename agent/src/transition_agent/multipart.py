@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from transition_agent.checksums import encode
 from transition_agent.s3_errors import StoreError, code_of, explained
-from transition_agent.store import ARCHIVE_TYPE, CheckpointStore, OpenUpload
+from transition_agent.store import CheckpointStore, OpenUpload, content_type_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -64,7 +64,7 @@ class MultipartUpload:
         kind: Any = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"} if crc32 else {}
         with explained(f"beginning {key}", where=store.where):
             begun = store.client.create_multipart_upload(
-                Bucket=store.bucket, Key=key, ContentType=ARCHIVE_TYPE, **kind
+                Bucket=store.bucket, Key=key, ContentType=content_type_of(key), **kind
             )
         return cls(
             store=store,

@@ -10,19 +10,17 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from time import perf_counter
 
+from transition_wire.archive_name import Compression
+
 from transition_agent.archive import Archive, FileState
 from transition_agent.checksums import combine, composite, encode
-from transition_agent.errors import AgentError
+from transition_agent.content import PlainContent, ZstdContent, changed
 from transition_agent.multipart import Part
 
 MIB = 1 << 20
 PART_BYTES = 8 * MIB
 MAX_PARTS = 10_000
 """S3's bound of parts; above 78 GiB the parts grow."""
-
-
-class ArchiveChanged(AgentError):  # noqa: N818 - named for what it is, as the log shows it
-    """The file is no longer the archive that was found complete."""
 
 
 def part_bytes_for(size_bytes: int) -> int:
@@ -56,35 +54,50 @@ class Buffers:
 
 
 class ArchiveReader:
-    """One pass over an archive: its parts, and what they add up to."""
+    """One pass over an archive: its parts as they are stored, and what they add up to."""
 
-    def __init__(self, file: FileIO, *, archive: Archive) -> None:
+    def __init__(
+        self, file: FileIO, *, archive: Archive, compression: Compression = "none"
+    ) -> None:
         self._file = file
         self._archive = archive
-        self.hashing_seconds = 0.0
+        self.compression = compression
         self.rewind()
 
     def rewind(self) -> None:
-        self._file.seek(0)
-        self._sha256 = hashlib.sha256()
+        self._plain = PlainContent(self._file, archive=self._archive)
+        self._stored_sha256 = hashlib.sha256()
+        self._checking_seconds = 0.0
         self._part_crcs: list[int] = []
         self.crc32 = 0
+        self.stored_bytes = 0
 
     def parts(self, buffers: Buffers) -> Iterator[Part]:
         """Whoever takes a part gives its buffer back; hashing releases the interpreter's lock."""
-        left = self._archive.state.size_bytes
-        part_bytes = part_bytes_for(left)
-        while left:
-            body = buffers.take(min(part_bytes, left))
+        content = self._plain if self.compression == "none" else ZstdContent(self._plain)
+        part_bytes = part_bytes_for(self._archive.state.size_bytes)
+        while not content.ended:
+            body = buffers.take(content.room_for(part_bytes))
             with _given_back_on_error(buffers, body):
-                self._fill(body)
-                part = self._hashed(body)
-            left -= len(body)
+                del body[content.fill(body) :]
+                part = self._checked(body)
             yield part
 
     @property
     def digest(self) -> str:
-        return f"sha256:{self._sha256.hexdigest()}"
+        """Of the tar."""
+        return self._plain.digest
+
+    @property
+    def stored_digest(self) -> str:
+        """Of the parts."""
+        if self.compression == "none":
+            return self.digest
+        return f"sha256:{self._stored_sha256.hexdigest()}"
+
+    @property
+    def hashing_seconds(self) -> float:
+        return self._plain.hashing_seconds + self._checking_seconds
 
     def agrees(self, crc32: str) -> bool:
         """Whether S3's checksum, of the whole object or of its parts, is of these bytes."""
@@ -93,30 +106,18 @@ class ArchiveReader:
     def check_unchanged(self) -> None:
         """Raise `ArchiveChanged` if somebody wrote to the file meanwhile."""
         if FileState.of(os.fstat(self._file.fileno())) != self._archive.state:
-            raise self._changed("written to while it was read")
+            raise changed(self._archive, "written to while it was read")
 
-    def _fill(self, body: bytearray) -> None:
-        with memoryview(body) as rest:
-            filled = 0
-            while filled < len(body):
-                count = self._file.readinto(rest[filled:])
-                if not count:
-                    raise self._changed("shorter than it was")
-                filled += count
-
-    def _hashed(self, body: bytearray) -> Part:
+    def _checked(self, body: bytearray) -> Part:
         begun = perf_counter()
-        self._sha256.update(body)
+        if self.compression != "none":
+            self._stored_sha256.update(body)
         crc32 = zlib.crc32(body)
-        self.hashing_seconds += perf_counter() - begun
+        self._checking_seconds += perf_counter() - begun
         self.crc32 = combine(self.crc32, crc32, second_bytes=len(body))
         self._part_crcs.append(crc32)
+        self.stored_bytes += len(body)
         return Part(number=len(self._part_crcs), body=body, crc32=crc32)
-
-    def _changed(self, what: str) -> ArchiveChanged:
-        return ArchiveChanged(
-            what, where=str(self._archive.path), do="it is read anew once it is complete"
-        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import re
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -85,6 +85,9 @@ class AgentSettings(BaseSettings):
     s3_region: Annotated[str, _names("S3_REGION", "AWS_REGION")] = "us-east-1"
     s3_ca_file: Annotated[Path | None, _names("S3_CA_FILE", "AWS_CA_BUNDLE")] = None
     """PEM file of the authority that signed the S3 server's certificate, if it is a private one."""
+
+    compression: Annotated[Literal["auto", "off"], _names("COMPRESSION")] = "auto"
+    """auto: archives whose samples compress are stored by zstd, in one thread; off: as they are."""
 
     rescan_interval: Annotated[Duration, _names("RESCAN_INTERVAL", "PULL_INTERVAL")] = timedelta(
         seconds=5

@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
-from transition_wire.archive_name import record_key
+from transition_wire.archive_name import ZSTD_SUFFIX, record_key
 from transition_wire.checkpoint_record import CheckpointRecord
 from transition_wire.node_facts import NodeFacts, node_facts_key
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_RECORD_BYTES = 1 << 20
-ARCHIVE_TYPE = "application/x-tar"
 _WRONG_CRC32 = "AAAAAA=="
 _NOT_THERE = frozenset({"404", "NoSuchKey", "NotFound"})
 _PRECONDITION_FAILED = 412
@@ -178,7 +177,7 @@ class CheckpointStore:
                 Bucket=self.bucket,
                 Key=key,
                 Body=body,  # type: ignore[arg-type]  # botocore takes bytearrays
-                ContentType=ARCHIVE_TYPE,
+                ContentType=content_type_of(key),
                 **check,  # type: ignore[arg-type]  # ChecksumCRC32 or ContentMD5
             )
         return answer["ETag"]
@@ -209,6 +208,10 @@ class CheckpointStore:
             except ClientError as error:
                 if code_of(error) != "NoSuchUpload":  # somebody was faster
                     raise
+
+
+def content_type_of(key: str) -> str:
+    return "application/zstd" if key.endswith(ZSTD_SUFFIX) else "application/x-tar"
 
 
 def _config(settings: AgentSettings, *, connections: int) -> Config:

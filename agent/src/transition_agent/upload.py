@@ -8,12 +8,13 @@ from datetime import datetime
 from io import FileIO
 from time import perf_counter
 
-from transition_wire.archive_name import archive_key
-from transition_wire.checkpoint_record import CheckpointRecord
+from transition_wire.archive_name import archive_key, stored_key
+from transition_wire.checkpoint_record import CheckpointRecord, StoredArchive
 from transition_wire.node_facts import NodeFacts
 
 from transition_agent import __version__
 from transition_agent.archive import Archive
+from transition_agent.content import ArchiveChanged, compression_of
 from transition_agent.errors import AgentError
 from transition_agent.multipart import (
     MultipartUpload,
@@ -23,7 +24,7 @@ from transition_agent.multipart import (
     came_to_others,
     check_of,
 )
-from transition_agent.parts import PART_BYTES, ArchiveChanged, ArchiveReader, Buffers
+from transition_agent.parts import PART_BYTES, ArchiveReader, Buffers
 from transition_agent.store import CheckpointStore
 
 PARTS_AT_ONCE = 8
@@ -63,12 +64,14 @@ class Uploader:
         node_facts: Callable[[], NodeFacts],
         now: Callable[[], datetime],
         stop: threading.Event,
+        compress: bool = True,
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._node_facts = node_facts
         self._now = now
         self._stop = stop
+        self._compress = compress
         self._buffers = Buffers(PARTS_AT_ONCE)
         self._senders = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="send")
 
@@ -98,11 +101,11 @@ class Uploader:
             self._check_same(archive, record)
             return Uploaded(record=record)
         with FileIO(archive.path) as file:
-            reader = ArchiveReader(file, archive=archive)
+            reader = self._reader(file, archive=archive)
             reader.check_unchanged()
             sent_bytes = 0 if self._is_there(archive, reader) else self._send(archive, reader)
         return Uploaded(
-            record=self._put_record(archive, digest=reader.digest),
+            record=self._put_record(archive, reader),
             sent_bytes=sent_bytes,
             seconds=perf_counter() - begun,
             hashing_seconds=reader.hashing_seconds,
@@ -110,7 +113,17 @@ class Uploader:
 
     def abandon(self, archive: Archive) -> None:
         """The file went away before its upload was done: leave no parts of it behind."""
-        self._abort_uploads(self.key_of(archive))
+        key = self.key_of(archive)
+        self._abort_uploads(key)
+        self._abort_uploads(stored_key(key, compression="zstd"))
+
+    def _reader(self, file: FileIO, *, archive: Archive) -> ArchiveReader:
+        size_bytes = archive.state.size_bytes
+        compression = compression_of(file, size_bytes=size_bytes) if self._compress else "none"
+        return ArchiveReader(file, archive=archive, compression=compression)
+
+    def _stored_key(self, archive: Archive, reader: ArchiveReader) -> str:
+        return stored_key(self.key_of(archive), compression=reader.compression)
 
     def _abort_uploads(self, key: str) -> None:
         for upload in list(self._store.open_uploads(key)):
@@ -131,13 +144,13 @@ class Uploader:
 
     def _is_there(self, archive: Archive, reader: ArchiveReader) -> bool:
         """Whether an agent was killed between the last part and the record."""
-        stored = self._store.find_object(self.key_of(archive))
+        stored = self._store.find_object(self._stored_key(archive, reader))
         if stored is None or stored.crc32 is None:
             return False
-        if stored.size_bytes != archive.state.size_bytes:
+        if reader.compression == "none" and stored.size_bytes != archive.state.size_bytes:
             return False
         self._read_through(reader)
-        if reader.agrees(stored.crc32):
+        if stored.size_bytes == reader.stored_bytes and reader.agrees(stored.crc32):
             return True
         reader.rewind()
         return False
@@ -149,16 +162,15 @@ class Uploader:
 
     def _send(self, archive: Archive, reader: ArchiveReader) -> int:
         """Bytes sent; afterwards S3 holds what the reader read, and says so."""
-        key = self.key_of(archive)
-        size_bytes = archive.state.size_bytes
-        if size_bytes <= PART_BYTES:
+        key = self._stored_key(archive, reader)
+        if archive.state.size_bytes <= PART_BYTES:
             sent_bytes = self._send_whole(reader, key=key)
         else:
             sent_bytes = self._send_parts(reader, key=key)
         stored = self._store.find_object(key)
         if (
             stored is None
-            or stored.size_bytes != size_bytes
+            or stored.size_bytes != reader.stored_bytes
             or (stored.crc32 is not None and not reader.agrees(stored.crc32))
         ):
             raise came_to_others(key, where=self._store.where)
@@ -228,7 +240,7 @@ class Uploader:
         finally:
             self._buffers.give(part.body)
 
-    def _put_record(self, archive: Archive, *, digest: str) -> CheckpointRecord:
+    def _put_record(self, archive: Archive, reader: ArchiveReader) -> CheckpointRecord:
         record = CheckpointRecord(
             cluster=self._cluster,
             namespace=archive.name.namespace,
@@ -237,8 +249,14 @@ class Uploader:
             filename=archive.path.name,
             bucket=self._store.bucket,
             key=self.key_of(archive),
-            digest=digest,
+            digest=reader.digest,
             size_bytes=archive.state.size_bytes,
+            stored=StoredArchive(
+                key=self._stored_key(archive, reader),
+                digest=reader.stored_digest,
+                size_bytes=reader.stored_bytes,
+                compression=reader.compression,
+            ),
             created=archive.name.created,
             uploaded=self._now(),
             base_image=archive.base_image,
@@ -250,7 +268,7 @@ class Uploader:
         if self._store.put_record(record, only_first=only_first):
             return record
         earlier = self._store.find_record(record.key)
-        if earlier is None or earlier.digest != digest:
+        if earlier is None or earlier.digest != record.digest:
             raise self._replaced(archive)
         return earlier
 

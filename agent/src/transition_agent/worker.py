@@ -90,6 +90,8 @@ class UploadWorker:
             key=record.key,
             digest=record.digest,
             size_bytes=record.size_bytes,
+            stored_bytes=record.stored.size_bytes,
+            compression=record.stored.compression,
             sent_bytes=uploaded.sent_bytes,
             seconds=round(uploaded.seconds, 3),
             hashing_seconds=round(uploaded.hashing_seconds, 3),

@@ -7,6 +7,8 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+from backports import zstd
 from transition_wire.node_facts import NodeFacts
 
 from benchmarks.archive_file import MIB, ArchiveFile
@@ -15,6 +17,7 @@ from tests.integration.agent.conftest import AgentProcess, Bucket, eventually
 
 SMALL = ArchiveFile(heap_bytes=100_000)
 LARGE = ArchiveFile(pod="shop-0", heap_bytes=70 * MIB)
+TEXT = ArchiveFile(pod="text-0", heap_bytes=70 * MIB, compressible=True)
 
 READING_ONLY = [
     "setpriv",
@@ -50,6 +53,43 @@ def test_an_archive_and_its_record_are_in_s3(
     assert set(bucket.listed()) == expected | {f"{key}.record.json" for key in expected}
     assert bucket.open_uploads() == []
     assert bucket.listed("probes") == []
+
+
+def test_an_archive_that_compresses_is_stored_so_and_comes_back_as_it_was(
+    agent: AgentProcess, bucket: Bucket, folder: Path
+) -> None:
+    agent.start()
+    path = TEXT.write(folder)
+    record = bucket.wait_for_record(TEXT.filename)
+    frame = bucket.read(record.stored.key.removeprefix(bucket.prefix))
+    assert zstd.decompress(frame) == path.read_bytes()
+    assert (record.digest, record.size_bytes) == (_digest(path.read_bytes()), path.stat().st_size)
+    assert (record.stored.digest, record.stored.size_bytes) == (_digest(frame), len(frame))
+    key = f"cluster1-azure/shop/text/{TEXT.filename}"
+    assert bucket.listed() == [f"{key}.record.json", f"{key}.zst"]
+    assert agent.wait_for_log("archive uploaded")["sent_bytes"] == len(frame) < path.stat().st_size
+    assert bucket.open_uploads() == []
+
+
+def test_a_compressed_archive_whose_record_was_never_written_is_not_sent_again(
+    agent: AgentProcess, bucket: Bucket, folder: Path
+) -> None:
+    TEXT.write(folder)
+    agent.start()
+    record = bucket.wait_for_record(TEXT.filename)
+    agent.end(signal.SIGKILL)
+    bucket.client.delete_object(Bucket=record.bucket, Key=f"{record.key}.record.json")
+    agent.start()
+    assert bucket.wait_for_record(TEXT.filename).stored == record.stored
+    assert agent.wait_for_log("archive uploaded", count=2)["sent_bytes"] == 0
+
+
+def test_compression_can_be_switched_off(agent: AgentProcess, bucket: Bucket, folder: Path) -> None:
+    agent.start(COMPRESSION="off")
+    path = TEXT.write(folder)
+    record = bucket.wait_for_record(TEXT.filename)
+    assert record.stored.compression == "none"
+    assert bucket.read(record.key.removeprefix(bucket.prefix)) == path.read_bytes()
 
 
 def test_the_dumps_are_where_the_record_says(
@@ -203,10 +243,11 @@ def _peak_bytes(agent: AgentProcess) -> int:
     return int(line.split()[1]) * 1024
 
 
+@pytest.mark.parametrize("compression", ["auto", "off"])
 def test_memory_stays_bounded_and_flat_whatever_is_uploaded(
-    agent: AgentProcess, bucket: Bucket, folder: Path
+    agent: AgentProcess, bucket: Bucket, folder: Path, compression: str
 ) -> None:
-    agent.start()
+    agent.start(COMPRESSION=compression)
     one = ArchiveFile(pod="shop-0", heap_bytes=100 * MIB, compressible=True)
     one.write(folder)
     bucket.wait_for_record(one.filename)

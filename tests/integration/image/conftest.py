@@ -1,6 +1,5 @@
 """An archive in a real S3, and the Airflow connections of both hooks."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +10,17 @@ import boto3
 import pytest
 from botocore.config import Config
 from mypy_boto3_s3.client import S3Client
-from transition_wire.checkpoint_record import ArchiveMember, BaseImage, CheckpointRecord
+from transition_wire.archive_name import Compression, stored_key
+from transition_wire.checkpoint_record import (
+    ArchiveMember,
+    BaseImage,
+    CheckpointRecord,
+    StoredArchive,
+)
 from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core.checkpoint import read_archive
+from airflow_transition.core.image import digest_of
 from lab.services.loopback import RegistryEndpoint, S3Endpoint
 
 ARCHIVE = next((Path(__file__).parents[2] / "fixtures" / "kubernetes-1.36").glob("*.tar"))
@@ -56,12 +62,17 @@ class Bucket:
             config=Config(s3={"addressing_style": "path"}),
         )
 
-    def record(self, content: bytes, *, pod: str, **changes: object) -> CheckpointRecord:
+    def record(
+        self, content: bytes, *, pod: str, frame: bytes | None = None, **changes: object
+    ) -> CheckpointRecord:
         filename = f"checkpoint-{pod}_shop-app-2026-11-23T03:04:47Z.tar"
         try:
             members = read_archive_members(content)
         except Exception:  # noqa: BLE001  a hostile archive on purpose
             members = {}
+        compression: Compression = "none" if frame is None else "zstd"
+        key = f"cluster1-azure/shop/{pod}/{filename}"
+        stored = content if frame is None else frame
         fields = {
             "cluster": "cluster1-azure",
             "namespace": "shop",
@@ -69,9 +80,15 @@ class Bucket:
             "container": "app",
             "filename": filename,
             "bucket": self.endpoint.bucket,
-            "key": f"cluster1-azure/shop/{pod}/{filename}",
-            "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
+            "key": key,
+            "digest": digest_of(content),
             "size_bytes": len(content),
+            "stored": StoredArchive(
+                key=stored_key(key, compression=compression),
+                digest=digest_of(stored),
+                size_bytes=len(stored),
+                compression=compression,
+            ),
             "created": datetime(2026, 11, 23, 3, 4, 47, tzinfo=UTC),
             "uploaded": datetime(2026, 11, 23, 3, 4, 49, tzinfo=UTC),
             "base_image": BaseImage(name="host/counter:1", reference="host/counter:1"),
@@ -81,9 +98,13 @@ class Bucket:
         }
         return CheckpointRecord(**{**fields, **changes})
 
-    def upload(self, content: bytes, *, pod: str, **changes: object) -> CheckpointRecord:
-        record = self.record(content, pod=pod, **changes)
-        self.client.put_object(Bucket=record.bucket, Key=record.key, Body=content)
+    def upload(
+        self, content: bytes, *, pod: str, frame: bytes | None = None, **changes: object
+    ) -> CheckpointRecord:
+        """Put the archive there, as it is or as this zstd frame."""
+        record = self.record(content, pod=pod, frame=frame, **changes)
+        body = content if frame is None else frame
+        self.client.put_object(Bucket=record.bucket, Key=record.stored.key, Body=body)
         return record
 
 

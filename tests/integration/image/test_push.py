@@ -16,8 +16,9 @@ from pathlib import Path
 import certifi
 import pytest
 import requests
+from backports import zstd
 
-from airflow_transition.hooks.archive_stream import ArchiveDigestError
+from airflow_transition.hooks.archive_check import ArchiveDigestError
 from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
 from airflow_transition.hooks.oci_registry import OciRegistryHook
 from airflow_transition.hooks.registry_errors import (
@@ -76,20 +77,20 @@ def test_the_archive_is_the_first_layer_of_an_image_that_every_runtime_knows(
     assert image.moved_bytes == len(archive)
 
 
-@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("compressed", [False, True])
 def test_a_repeated_build_finds_its_work_done(
-    bucket: Bucket, hook: OciRegistryHook, archive: bytes, pod: str, *, compress: bool
+    bucket: Bucket, hook: OciRegistryHook, archive: bytes, pod: str, *, compressed: bool
 ) -> None:
-    record = bucket.upload(archive, pod=pod)
+    frame = zstd.compress(archive) if compressed else None
+    record = bucket.upload(archive, pod=pod, frame=frame)
     first, second = (
         hook.push_checkpoint_image(
             record=record,
             archive=CheckpointStoreHook().open_archive(record),
-            compress=compress,
         )
         for _ in range(2)
     )
-    assert first.moved_bytes == len(archive)
+    assert first.moved_bytes == record.stored.size_bytes
     assert second.moved_bytes == 0
     assert second.reference == first.reference
 
@@ -97,18 +98,18 @@ def test_a_repeated_build_finds_its_work_done(
 def test_a_compressed_layer_holds_the_same_archive(
     bucket: Bucket, registry: RegistryEndpoint, hook: OciRegistryHook, archive: bytes, pod: str
 ) -> None:
-    from backports import zstd  # noqa: PLC0415
-
-    record = bucket.upload(archive, pod=pod)
+    frame = zstd.compress(archive)
+    record = bucket.upload(archive, pod=pod, frame=frame)
     image = hook.push_checkpoint_image(
-        record=record, archive=CheckpointStoreHook().open_archive(record), compress=True
+        record=record, archive=CheckpointStoreHook().open_archive(record)
     )
     repository = image.reference.partition("@")[0].partition("/")[2]
     layer = hook.read_manifest(image.reference)["layers"][0]
     assert layer["mediaType"].endswith("tar+zstd")
-    assert layer["size"] < len(archive)
-    blob = get(registry, f"{repository}/blobs/{layer['digest']}").content
-    assert zstd.decompress(blob) == archive
+    assert get(registry, f"{repository}/blobs/{layer['digest']}").content == frame
+    config = hook.read_manifest(image.reference)["config"]["digest"]
+    diff_ids = get(registry, f"{repository}/blobs/{config}").json()["rootfs"]["diff_ids"]
+    assert diff_ids[0] == record.digest
 
 
 def test_a_blob_of_another_repository_is_mounted_and_not_sent(
@@ -203,7 +204,7 @@ def large(archive: bytes) -> bytes:
     return pages.tobuf() + os.urandom(pages.size) + archive
 
 
-@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("compressed", [False, True])
 def test_a_registry_that_dies_in_the_middle_gets_the_whole_image_afterwards(
     bucket: Bucket,
     make_registry: Callable[[], RegistryEndpoint],
@@ -211,7 +212,7 @@ def test_a_registry_that_dies_in_the_middle_gets_the_whole_image_afterwards(
     archive: bytes,
     pod: str,
     *,
-    compress: bool,
+    compressed: bool,
 ) -> None:
     endpoint = make_registry()
     connect_registry(endpoint)
@@ -221,10 +222,11 @@ def test_a_registry_that_dies_in_the_middle_gets_the_whole_image_afterwards(
         endpoint.server.kill()
         endpoint.server.start()
 
-    source = Interruption(content, at=24 << 20, then=restart)
-    record = bucket.record(content, pod=pod)
+    frame = zstd.compress(content) if compressed else None
+    source = Interruption(frame or content, at=24 << 20, then=restart)
+    record = bucket.record(content, pod=pod, frame=frame)
     hook = OciRegistryHook()
-    image = hook.push_checkpoint_image(record=record, archive=source, compress=compress)
+    image = hook.push_checkpoint_image(record=record, archive=source)
     hook.verify_image(image.reference)
 
 
@@ -275,9 +277,10 @@ def podman(registry: RegistryEndpoint) -> Iterator[Callable[..., str]]:
 def test_podman_reads_the_image_back(
     bucket: Bucket, hook: OciRegistryHook, archive: bytes, podman: Callable[..., str]
 ) -> None:
-    record = bucket.upload(archive, pod=f"video-{uuid.uuid4().hex[:8]}")
+    pod = f"video-{uuid.uuid4().hex[:8]}"
+    record = bucket.upload(archive, pod=pod, frame=zstd.compress(archive))
     image = hook.push_checkpoint_image(
-        record=record, archive=CheckpointStoreHook().open_archive(record), compress=True
+        record=record, archive=CheckpointStoreHook().open_archive(record)
     )
     podman("pull", "--quiet", "--cert-dir=.", "--authfile=auth.json", image.reference)
     (found,) = json.loads(podman("image", "inspect", image.reference))

@@ -172,8 +172,9 @@ def test_an_archive_that_is_replaced_while_it_is_read_is_noticed(
 
 
 def test_an_archive_of_another_size_is_noticed(store: CheckpointStoreHook, bucket: Bucket) -> None:
-    record = bucket.upload(b"x" * 100, pod="video-0", size_bytes=101)
-    with pytest.raises(ObjectChangedError, match="100 bytes instead of 101"):
+    record = bucket.upload(b"x" * 100, pod="video-0")
+    bucket.client.put_object(Bucket=record.bucket, Key=record.stored.key, Body=b"x" * 99)
+    with pytest.raises(ObjectChangedError, match="99 bytes instead of 100"):
         store.open_archive(record).read(10)
 
 

@@ -17,12 +17,12 @@ def connections(lab: LabDescription, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
 
 
-@pytest.mark.parametrize("compress", [False, True], ids=["as it is", "zstd"])
+@pytest.mark.parametrize(("heap_mib", "compression"), [(1, "none"), (32, "zstd")])
 @pytest.mark.usefixtures("connections")
 def test_an_image_from_s3_restores_with_its_override_layer(
-    source: Client, target: Client, image: str, *, compress: bool
+    source: Client, target: Client, image: str, heap_mib: int, compression: str
 ) -> None:
-    heap = [{"name": "HEAP_MIB", "value": "8"}, {"name": "HEAP_KIND", "value": "text"}]
+    heap = [{"name": "HEAP_MIB", "value": str(heap_mib)}, {"name": "HEAP_KIND", "value": "text"}]
     source.apply(deployment(image, container={"env": heap}))
     pod = source.ready_pod()
     before = source.inside(pod, "/")
@@ -35,9 +35,8 @@ def test_an_image_from_s3_restores_with_its_override_layer(
         filename=archive.name,
     )
     record = wait_for(lambda: store.find_record(key), what=f"the record {key}")
-    pushed = registry.push_checkpoint_image(
-        record=record, archive=store.open_archive(record), compress=compress
-    )
+    assert record.stored.compression == compression
+    pushed = registry.push_checkpoint_image(record=record, archive=store.open_archive(record))
     target.apply(deployment(pushed.reference))
     after = target.inside(target.ready_pod(), "/")
     assert (after["id"], after["counter"]) == (before["id"], before["counter"] + 1)

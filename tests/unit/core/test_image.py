@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transition_wire.checkpoint_record import BaseImage, CheckpointRecord
+from transition_wire.checkpoint_record import BaseImage, CheckpointRecord, StoredArchive
 from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core import image
@@ -47,6 +47,12 @@ def record(
         key=f"cluster1-azure/shop/video/{filename}",
         digest=f"sha256:{'d' * 64}",
         size_bytes=184320,
+        stored=StoredArchive(
+            key=f"cluster1-azure/shop/video/{filename}",
+            digest=f"sha256:{'d' * 64}",
+            size_bytes=184320,
+            compression="none",
+        ),
         created=created,
         uploaded=created,
         base_image=BaseImage(name="registry.example/video:1", reference="sha256:" + "b" * 64),

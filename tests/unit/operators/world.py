@@ -15,7 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from transition_wire.archive_name import created_of
-from transition_wire.checkpoint_record import ArchiveMember, BaseImage, CheckpointRecord
+from transition_wire.checkpoint_record import (
+    ArchiveMember,
+    BaseImage,
+    CheckpointRecord,
+    StoredArchive,
+)
 from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core.cluster_package import ClusterPackage
@@ -406,6 +411,7 @@ def a_record(key: str, *, digest: str) -> CheckpointRecord:
         key=key,
         digest=digest,
         size_bytes=1_000_000,
+        stored=StoredArchive(key=key, digest=digest, size_bytes=1_000_000, compression="none"),
         created=created_of(filename),
         uploaded=datetime(2026, 11, 23, 3, 5, tzinfo=UTC),
         base_image=BaseImage(name="registry.example/video:1", reference="sha256:" + 64 * "a"),

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from typing import Literal
 
 from pydantic import AwareDatetime
 
@@ -16,6 +17,12 @@ _REPLICA_POD = re.compile(
 _DAEMON_POD = re.compile(rf"^(?P<workload>.+)-[{_SUFFIX_ALPHABET}]{{5}}$")
 _ORDINAL_POD = re.compile(r"^(?P<workload>.+)-\d+$")
 _TIMESTAMP = re.compile(r"-(?P<created>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d))\.tar$")
+
+
+Compression = Literal["none", "zstd"]
+"""How an archive lies in S3."""
+
+ZSTD_SUFFIX = ".zst"
 
 
 class ArchiveName(WireModel):
@@ -66,10 +73,15 @@ def workload_of(pod: str) -> str:
 
 
 def archive_key(*, prefix: str, cluster: str, namespace: str, pod: str, filename: str) -> str:
-    """S3 key of an archive: `<prefix><cluster>/<namespace>/<workload>/<filename>`."""
+    """An archive's own key: `<prefix><cluster>/<namespace>/<workload>/<filename>`."""
     return f"{prefix}{cluster}/{namespace}/{workload_of(pod)}/{filename}"
 
 
+def stored_key(key: str, *, compression: Compression) -> str:
+    """S3 key of the object that holds the archive of this key."""
+    return key + ZSTD_SUFFIX if compression == "zstd" else key
+
+
 def record_key(key: str) -> str:
-    """S3 key of the checkpoint record beside the archive at `key`."""
+    """S3 key of the checkpoint record of the archive at `key`, however that is stored."""
     return f"{key}.record.json"

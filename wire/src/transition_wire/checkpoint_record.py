@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from transition_wire.archive_name import ArchiveName
+from transition_wire.archive_name import ArchiveName, Compression, stored_key
 from transition_wire.model import Digest, DnsLabel, DnsSubdomain, WireModel
 from transition_wire.node_facts import NodeFacts
 
@@ -28,11 +28,22 @@ class ArchiveMember(WireModel):
     size_bytes: int = Field(ge=0)
 
 
+class StoredArchive(WireModel):
+    """The object in S3 that holds an archive; its bytes are the image's layer as they are."""
+
+    key: str
+    """The archive's own, with `.zst` behind it where it is compressed."""
+    digest: Digest
+    """SHA-256 of the object: the layer's digest."""
+    size_bytes: int = Field(gt=0)
+    compression: Compression
+
+
 class CheckpointRecord(WireModel):
     """What is known of one uploaded checkpoint archive.
 
     A record that contradicts itself (names another file, or members outside of the archive) is
-    refused on both sides.
+    refused on both sides. Digest, size and offsets are those of the tar, however it is stored.
     """
 
     version: Literal[1] = 1
@@ -44,8 +55,9 @@ class CheckpointRecord(WireModel):
     bucket: str
     key: str
     digest: Digest
-    """SHA-256 of the tar as the kubelet wrote it: the layer's digest and its diff id."""
+    """SHA-256 of the tar as the kubelet wrote it: the layer's diff id."""
     size_bytes: int = Field(gt=0)
+    stored: StoredArchive
     created: AwareDatetime
     """When the kubelet named the archive, whole seconds."""
     uploaded: AwareDatetime
@@ -64,6 +76,16 @@ class CheckpointRecord(WireModel):
             raise ValueError(f"filename {self.filename} is not of {name.stem} at {self.created}")
         if not self.key.endswith(f"/{self.filename}"):
             raise ValueError(f"key {self.key} does not end in the archive's name {self.filename}")
+        return self
+
+    @model_validator(mode="after")
+    def _is_stored_under_its_key(self) -> Self:
+        stored = self.stored
+        if stored.key != stored_key(self.key, compression=stored.compression):
+            raise ValueError(f"stored at {stored.key}, which is not the key {self.key}")
+        same = (stored.digest, stored.size_bytes) == (self.digest, self.size_bytes)
+        if stored.compression == "none" and not same:
+            raise ValueError("stored as it is, and yet of another digest or size")
         return self
 
     @model_validator(mode="after")

@@ -10,9 +10,17 @@ from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
-from transition_wire.checkpoint_record import ArchiveMember, BaseImage, CheckpointRecord
+from transition_wire.archive_name import Compression, stored_key
+from transition_wire.checkpoint_record import (
+    ArchiveMember,
+    BaseImage,
+    CheckpointRecord,
+    StoredArchive,
+)
 from transition_wire.node_facts import NodeFacts
 from werkzeug import Request, Response
+
+from airflow_transition.core.image import digest_of
 
 (CONTAINERD,) = (Path(__file__).parents[3] / "fixtures" / "kubernetes-1.36").glob("*.tar")
 CREATED = datetime(2026, 11, 23, 3, 4, 47, tzinfo=UTC)
@@ -45,8 +53,14 @@ def node(name: str = "node-a") -> NodeFacts:
     )
 
 
-def record_of(content: bytes, *, bucket: str = "checkpoints") -> CheckpointRecord:
+def record_of(
+    content: bytes, *, bucket: str = "checkpoints", frame: bytes | None = None
+) -> CheckpointRecord:
+    """The record of an archive, stored as it is or as this zstd frame."""
     filename = "checkpoint-video-0_shop-app-2026-11-23T03:04:47Z.tar"
+    compression: Compression = "none" if frame is None else "zstd"
+    key = f"cluster1-azure/shop/video/{filename}"
+    stored = content if frame is None else frame
     return CheckpointRecord(
         cluster="cluster1-azure",
         namespace="shop",
@@ -54,9 +68,15 @@ def record_of(content: bytes, *, bucket: str = "checkpoints") -> CheckpointRecor
         container="app",
         filename=filename,
         bucket=bucket,
-        key=f"cluster1-azure/shop/video/{filename}",
-        digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+        key=key,
+        digest=digest_of(content),
         size_bytes=len(content),
+        stored=StoredArchive(
+            key=stored_key(key, compression=compression),
+            digest=digest_of(stored),
+            size_bytes=len(stored),
+            compression=compression,
+        ),
         created=CREATED,
         uploaded=CREATED,
         base_image=BaseImage(name="registry.example/counter:1", reference="sha256:" + "b" * 64),

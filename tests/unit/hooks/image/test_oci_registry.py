@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from backports import zstd
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -20,7 +21,7 @@ from airflow_transition.core.image import (
     digest_of,
 )
 from airflow_transition.core.tar_header import UnsafeMemberError
-from airflow_transition.hooks.archive_stream import ArchiveDigestError
+from airflow_transition.hooks.archive_check import ArchiveDigestError
 from airflow_transition.hooks.oci_registry import OciRegistryHook
 from airflow_transition.hooks.registry_errors import (
     ImageDamagedError,
@@ -108,14 +109,89 @@ def test_an_upload_that_the_registry_forgot_begins_anew(
     assert [span.partition("-")[0] for span in registry.patched] == ["0", "0"]
 
 
-def test_a_broken_compressed_upload_begins_anew(
+def test_a_compressed_archive_is_the_layer_as_it_is_stored(
     hook: OciRegistryHook, registry: FakeRegistry, archive: bytes
 ) -> None:
-    registry.break_after = [10_000]
-    image = hook.push_checkpoint_image(
-        record=record_of(archive), archive=io.BytesIO(archive), compress=True
+    frame = zstd.compress(archive)
+    record = record_of(archive, frame=frame)
+    first, second = (
+        hook.push_checkpoint_image(record=record, archive=io.BytesIO(frame)) for _ in range(2)
     )
-    assert image.layer.digest in registry.blobs
+    assert first.layer == Descriptor(ZSTD_LAYER_TYPE, digest_of(frame), len(frame))
+    assert registry.blobs[digest_of(frame)] == frame
+    manifest = json.loads(registry.manifests[first.reference.partition("@")[2]])
+    config = json.loads(registry.blobs[manifest["config"]["digest"]])
+    assert config["rootfs"]["diff_ids"][0] == record.digest
+    assert first.moved_bytes == len(frame)
+    assert (second.reference, second.moved_bytes) == (first.reference, 0)
+
+
+def test_a_broken_compressed_upload_goes_on_where_the_registry_has_it(
+    hook: OciRegistryHook, registry: FakeRegistry, archive: bytes
+) -> None:
+    frame = zstd.compress(archive)
+    registry.break_after = [3_000, 9_000]
+    source = CountingFile(frame)
+    hook.push_checkpoint_image(record=record_of(archive, frame=frame), archive=source)
+    assert registry.blobs[digest_of(frame)] == frame
+    assert [int(span.partition("-")[0]) > 0 for span in registry.patched] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("frame_of", "found"),
+    [
+        (lambda archive: zstd.compress(archive)[:-1], "instead of"),
+        (lambda archive: zstd.compress(archive) + b"x", "behind its zstd frame"),
+        (lambda archive: zstd.compress(archive) * 2, "behind its zstd frame"),
+        (lambda archive: zstd.compress(archive + bytes(64 << 20)), "an archive of more than"),
+        (lambda archive: zstd.compress(archive.replace(b"shop", b"hops")), "an archive sha256:"),
+        (lambda archive: zstd.compress(archive[:-512]), "an archive sha256:"),
+        (lambda archive: archive, "frame"),
+    ],
+    ids=["cut", "trailing byte", "two frames", "bomb", "other bytes", "shorter", "no zstd"],
+)
+def test_a_frame_that_is_not_of_the_recorded_archive_is_never_committed(
+    hook: OciRegistryHook,
+    registry: FakeRegistry,
+    archive: bytes,
+    frame_of: Callable[[bytes], bytes],
+    found: str,
+) -> None:
+    frame = frame_of(archive)
+    with pytest.raises(ArchiveDigestError, match=found):
+        hook.push_checkpoint_image(
+            record=record_of(archive, frame=frame), archive=io.BytesIO(frame)
+        )
+    assert not registry.blobs
+    assert not registry.manifests
+
+
+def test_a_frame_that_wants_more_memory_than_every_decoder_has_is_refused(
+    hook: OciRegistryHook, registry: FakeRegistry
+) -> None:
+    content = ArchiveFile(heap_bytes=32 << 20, compressible=True).content()
+    compressor = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 25})
+    frame = compressor.compress(content) + compressor.flush()
+    with pytest.raises(ArchiveDigestError, match="memory"):
+        hook.push_checkpoint_image(
+            record=record_of(content, frame=frame), archive=io.BytesIO(frame)
+        )
+    assert not registry.blobs
+
+
+@pytest.mark.parametrize("change", ["none", "same size"])
+def test_other_bytes_than_the_recorded_frame_are_never_committed(
+    hook: OciRegistryHook, registry: FakeRegistry, archive: bytes, change: str
+) -> None:
+    """Another frame of the very same archive is not the layer that was recorded."""
+    frame = zstd.compress(archive)
+    other = zstd.compress(archive, 19)
+    given = other if change == "none" else other.ljust(len(frame), b"\0")[: len(frame)]
+    with pytest.raises(ArchiveDigestError):
+        hook.push_checkpoint_image(
+            record=record_of(archive, frame=frame), archive=io.BytesIO(given)
+        )
+    assert not registry.blobs
 
 
 def test_a_commit_whose_answer_was_lost_is_not_sent_again(
@@ -156,16 +232,20 @@ def test_an_archive_that_ends_early_is_not_waited_for(
     assert not registry.manifests
 
 
+@pytest.mark.parametrize("compressed", [False, True])
 def test_a_hostile_archive_never_becomes_a_blob(
-    hook: OciRegistryHook, registry: FakeRegistry, archive: bytes
+    hook: OciRegistryHook, registry: FakeRegistry, archive: bytes, *, compressed: bool
 ) -> None:
     evil = bytearray(archive)
     evil[0:7] = b"/etc/x\x00"
     evil[148:156] = b" " * 8
     evil[148:156] = b"%06o\x00 " % sum(evil[:512])
     content = bytes(evil)
+    frame = zstd.compress(content) if compressed else None
     with pytest.raises(UnsafeMemberError):
-        hook.push_checkpoint_image(record=record_of(content), archive=io.BytesIO(content))
+        hook.push_checkpoint_image(
+            record=record_of(content, frame=frame), archive=io.BytesIO(frame or content)
+        )
     assert not registry.blobs
 
 
@@ -371,21 +451,6 @@ def test_a_tag_is_resolved_only_to_the_image_that_ran(
     assert hook.resolve(name, image_id=f"sha256:{'c' * 64}") == expected
     with pytest.raises(ImageDamagedError, match="no longer leads to the image"):
         hook.resolve(name, image_id=f"sha256:{'e' * 64}")
-
-
-@pytest.mark.parametrize("compressible", [False, True])
-def test_an_archive_is_compressed_where_samples_of_it_are(
-    hook: OciRegistryHook, registry: FakeRegistry, *, compressible: bool
-) -> None:
-    content = ArchiveFile(heap_bytes=20 << 20, compressible=compressible).content()
-    record = record_of(content).model_copy(update={"members": {}})
-    first, second = (
-        hook.push_checkpoint_image(record=record, archive=io.BytesIO(content)) for _ in range(2)
-    )
-    assert (first.layer.media_type == ZSTD_LAYER_TYPE) == compressible
-    assert (first.layer.size_bytes < len(content)) == compressible
-    assert first.moved_bytes == len(content)
-    assert (second.reference, second.moved_bytes) == (first.reference, 0)
 
 
 def test_a_record_without_members_is_read_whole(
