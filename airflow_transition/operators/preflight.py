@@ -138,18 +138,21 @@ class Preflight:
 
     def _check_target(self, target: ClusterPackage, *, workload: "Workload") -> None:
         """Its repository and its API server answer, and nothing of the package runs there."""
+        from airflow_transition.hooks.cluster import PodsRemainError  # noqa: PLC0415 - heavy
         from airflow_transition.hooks.git_errors import FolderNotFoundError  # noqa: PLC0415 - heavy
 
         with suppress(FolderNotFoundError):  # the usual case: it was never there
             outside.git(target).read(target.package_path)
         try:
             outside.cluster(target).wait_gone(workload.pods, timeout=timedelta(0))
-        except TemporaryError as error:
+        except PodsRemainError as error:
+            if isinstance(error.__cause__, TemporaryError):
+                raise  # the cluster does not tell: it is asked again later
             raise NotMovableError(
-                "pods of the package are on the target already, or it does not tell",
+                "pods of the package are on the target already",
                 where=f"cluster {target.cluster}",
                 found=error.found,
-                do="stop one of the two copies first, or bring the cluster back",
+                do="stop one of the two copies first",
             ) from error
 
     def _door_lines(self, services: Sequence[str]) -> Iterator[str]:

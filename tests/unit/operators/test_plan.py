@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from airflow_transition.core.errors import PermanentError
+from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.hooks.cluster import PodsRemainError
 from airflow_transition.operators.preflight import NoTargetError, NotMovableError
 from tests.unit.operators.fake_run import CHAIN, FakeRun
-from tests.unit.operators.world import SOURCE, TARGET, World, node_facts
+from tests.unit.operators.world import SOURCE, TARGET, AwayError, World, node_facts
 
 
 def planned(run: FakeRun) -> dict[str, Any]:
@@ -48,6 +49,19 @@ def test_a_package_that_has_moved_is_refused(policy: ClusterPolicy, world: World
 def test_a_target_that_runs_the_package_is_refused(policy: ClusterPolicy, world: World) -> None:
     world.target.memory = 7
     with pytest.raises(NotMovableError, match="on the target already"):
+        planned(FakeRun(policy, world))
+
+
+def test_a_target_that_does_not_tell_is_asked_again_later(
+    policy: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = AwayError("does not answer", where=TARGET, do="wait")
+
+    def wait_gone(*_: Any, **__: Any) -> None:
+        raise PodsRemainError("pods are still there", where=TARGET, do="wait") from away
+
+    monkeypatch.setattr("tests.unit.operators.world.FakeCluster.wait_gone", wait_gone)
+    with pytest.raises(TemporaryError):
         planned(FakeRun(policy, world))
 
 

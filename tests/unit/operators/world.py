@@ -26,6 +26,7 @@ from transition_wire.node_facts import NodeFacts
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.errors import TemporaryError
 from airflow_transition.core.manifests import find_workload
+from airflow_transition.hooks.cluster import PodsRemainError
 from airflow_transition.hooks.door import DoorTakenError
 from airflow_transition.hooks.git_errors import FolderNotFoundError
 from airflow_transition.hooks.gitops import Commit
@@ -237,7 +238,7 @@ class FakeCluster:
     def wait_gone(self, pods: PodSet, *, timeout: timedelta) -> None:
         self.world.ask(self.part)
         if self.side.memory is not None:
-            raise AwayError("pods are still there", where=self.cluster, do="wait")
+            raise PodsRemainError("pods are still there", where=self.cluster, do="wait")
 
     def wait_restored(self, package: str, *, images: Mapping[str, str], **_: Any) -> Pod:
         self.world.ask(self.part)
