@@ -1,5 +1,6 @@
 """One lab and one Airflow for all tests of this folder but the demo's, which makes its own."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ from lab.description import LabDescription
 from lab.story import Story
 from tests.own_lab import ROOT, settings_for
 from tests.system.ground import SOURCE, TARGET
-from tests.system.stage import CHECKPOINT_DAG, MIGRATE_DAG, POLICY, Stage
+from tests.system.stage import CHECKPOINT_DAG, EXAMPLES, MIGRATE_DAG, POLICY, Stage
 
 _LOGS = ROOT / ".lab-tests" / "system-logs"
 _FIGURES = pytest.StashKey[list[str]]()
+
+_EXAMPLE_REPO = "https://git.example/cluster1-azure.git"
 
 _POLICY = """\
 apiVersion: transition.dcnlab.ssu.ac.kr/v1
@@ -69,19 +72,39 @@ def airflow(lab: LabDescription) -> Iterator[AirflowInstance]:
             repo=lab.git.repositories[SOURCE],
         )
     )
+    examples = _examples(lab)
     instance = AirflowInstance(
         lab.state / "airflow",
         dags_folder=ROOT / "dags",
         policies_folder=policies,
         connections=connections_of(lab),
         port=free_port(),
+        settings={("dag_processor", "dag_bundle_config_list"): json.dumps(_bundles(examples))},
     )
     with instance as airflow:
-        for dag_id in (CHECKPOINT_DAG, MIGRATE_DAG):
+        for dag_id in (CHECKPOINT_DAG, MIGRATE_DAG, *EXAMPLES):
             airflow.wait_dag(dag_id)
             airflow.unpause(dag_id)
         yield airflow
     _keep_logs(lab)
+
+
+def _examples(lab: LabDescription) -> Path:
+    """The provider's examples, with the address of the lab's Git server."""
+    folder = lab.state / "examples"
+    folder.mkdir()
+    for example in (ROOT / "airflow_transition" / "example_dags").glob("example_*.py"):
+        text = example.read_text().replace(_EXAMPLE_REPO, lab.git.repositories[SOURCE])
+        (folder / example.name).write_text(text)
+    return folder
+
+
+def _bundles(examples: Path) -> list[dict[str, object]]:
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    return [
+        {"name": "dags-folder", "classpath": local, "kwargs": {}},
+        {"name": "examples", "classpath": local, "kwargs": {"path": str(examples)}},
+    ]
 
 
 def _keep_logs(lab: LabDescription) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import requests
@@ -38,13 +38,7 @@ class Demo:
 def demo(tmp_path: Path) -> Iterator[Demo]:
     settings = settings_for("demo")
     file = tmp_path / "report.json"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lab.demo", "--once", "--report", file],
-        env={**os.environ, **environment(settings)},
-        cwd=ROOT,
-        start_new_session=True,
-        text=True,
-    )
+    process = start(settings, "--once", "--report", file)
     try:
         wait_until(
             lambda: file.exists() or process.poll() is not None,
@@ -66,9 +60,18 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         lifecycle.down(settings)
 
 
-def environment(settings: LabSettings) -> dict[str, str]:
+def start(
+    settings: LabSettings, *arguments: str | Path, stdout: IO[str] | None = None
+) -> subprocess.Popen[str]:
     chosen = settings.model_dump(mode="json", include={"name", "subnet", "state"})
-    return {f"LAB_{key.upper()}": text for key, text in chosen.items()}
+    return subprocess.Popen(
+        [sys.executable, "-m", "lab.demo", *arguments],
+        env={**os.environ, **{f"LAB_{key.upper()}": text for key, text in chosen.items()}},
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=stdout,
+        text=True,
+    )
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -89,6 +92,27 @@ def test_the_demo_moves_a_process_and_leaves_nothing_behind(demo: Demo) -> None:
     assert demo.process.wait(timeout=120) == 0
     assert lifecycle.remains(demo.settings) == []
     assert processes_about(demo.settings) == []
+
+
+def test_ctrl_c_takes_everything_down(tmp_path: Path) -> None:
+    settings, said = settings_for("demo"), tmp_path / "said"
+    with said.open("w") as out:
+        process = start(settings, stdout=out)
+    try:
+        wait_until(
+            lambda: "starting Airflow's components" in said.read_text(),
+            what="the lab is up, and Airflow about to be",
+            seconds=120,
+            pause=0.1,
+        )
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=120) == 0, said.read_text()
+        assert lifecycle.remains(settings) == []
+        assert processes_about(settings) == []
+    finally:
+        end(process)
+        end_leftovers(settings.state / "airflow")
+        lifecycle.down(settings)
 
 
 def assert_moved(demo: Demo) -> None:

@@ -1,0 +1,49 @@
+"""The provider's example DAGs, as they are, in a running Airflow against real clusters."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.system.ground import SOURCE, TARGET
+from tests.system.outcome import assert_moved
+from tests.system.stage import Stage
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_a_restore_point_is_taken_while_the_package_serves(
+    stage: Stage, deploy: Callable[[int], None]
+) -> None:
+    deploy(0)
+    with stage.poller() as poller:
+        run_id = stage.airflow.trigger("example_restore_point", conf={})
+        assert stage.finish(run_id, dag_id="example_restore_point") == "success"
+        client = poller.report()
+    recorded = stage.airflow.xcom("example_restore_point", run_id=run_id, task_id="record")
+    assert stage.read_object(recorded["key"])["verified"]
+    assert client.problems == ()
+    assert client.longest_gap
+    stage.say(f"the client waited {client.longest_gap.seconds} s for a checkpoint")
+
+
+def test_a_door_closes_and_opens_again(stage: Stage, deploy: Callable[[int], None]) -> None:
+    deploy(0)
+    process = stage.state(SOURCE)["id"]
+    run_id = stage.airflow.trigger("example_door", conf={})
+    assert stage.finish(run_id, dag_id="example_door") == "success"
+    closed = stage.airflow.xcom("example_door", run_id=run_id, task_id="close_door")
+    assert closed["services"] == ["video-service"]
+    assert stage.door(SOURCE) == []
+    assert stage.state(SOURCE)["id"] == process
+
+
+def test_a_move_of_ones_own_moves_as_well(stage: Stage, deploy: Callable[[int], None]) -> None:
+    deploy(0)
+    process = stage.state(SOURCE)["id"]
+    with stage.poller() as poller:
+        stage.until_answered(poller, cluster=SOURCE)
+        run_id = stage.airflow.trigger("example_move", conf={})
+        assert stage.finish(run_id, dag_id="example_move", poller=poller) == "success"
+        stage.until_answered(poller, cluster=TARGET)
+        client = poller.report()
+    assert_moved(stage, run_id=run_id, dag_id="example_move", process=process, client=client)
