@@ -43,6 +43,7 @@ class Cluster:
         else:
             self.store.change(NODE, known, by=lambda live: live.update(status=node["status"]))
         await self.kubelet.adopt()
+        self.store.changed.set()  # a server that was killed half-way left work, changed or not
         self._loop = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
