@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryRule
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
 
@@ -15,17 +14,14 @@ _DELAY = timedelta(seconds=5)
 class TransitionRetryPolicy(ExceptionRetryPolicy):
     """A permanent error fails the task at once, a temporary one says when to come back.
 
-    A missing connection is as permanent as what our hooks call so.
+    Anything else is tried again as the task says. So is a missing connection: Airflow says the same
+    where its own API server is away for a moment.
     """
 
     def __init__(self) -> None:
         super().__init__(
             rules=[
-                RetryRule(
-                    [PermanentError, AirflowNotFoundException],
-                    RetryAction.FAIL,
-                    reason="a person must act",
-                ),
+                RetryRule(PermanentError, RetryAction.FAIL, reason="a person must act"),
                 RetryRule(TemporaryError, RetryAction.RETRY, reason="it may succeed later"),
             ]
         )

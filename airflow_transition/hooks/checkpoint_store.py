@@ -20,6 +20,7 @@ from airflow_transition.core.restore_points import (
     restore_points_folder,
 )
 from airflow_transition.hooks.archive_reader import ArchiveReader
+from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.store_errors import (
     ObjectMissingError,
     ObjectUnreadableError,
@@ -54,7 +55,11 @@ class CheckpointStoreHook(BaseHook):
 
     @cached_property
     def client(self) -> "S3Client":
-        """The S3 client of the aws connection."""
+        """The S3 client of the aws connection.
+
+        Without the connection S3Hook would turn to Amazon's own S3, as whoever the worker is there.
+        """
+        find_connection(self.aws_conn_id, kind="aws")
         with store_errors(f"connection {self.aws_conn_id}"):
             client: S3Client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
             return client

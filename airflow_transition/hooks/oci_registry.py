@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 from transition_wire.checkpoint_record import CheckpointRecord
 
 from airflow_transition.core import image as oci
@@ -15,6 +14,7 @@ from airflow_transition.core.image import Descriptor
 from airflow_transition.hooks.archive_layer import ArchivePush
 from airflow_transition.hooks.archive_stream import ArchiveSource
 from airflow_transition.hooks.blob_upload import Blobs
+from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.registry_client import RegistryClient
 from airflow_transition.hooks.registry_connection import RegistrySettings, registry_settings
 from airflow_transition.hooks.registry_errors import (
@@ -167,15 +167,7 @@ class OciRegistryHook(BaseHook):
 
     @cached_property
     def _settings(self) -> RegistrySettings:
-        try:
-            connection = self.get_connection(self.registry_conn_id)
-        except AirflowNotFoundException as error:
-            raise RegistryConnectionError(
-                "there is no such connection",
-                where=f"connection {self.registry_conn_id}",
-                do="create it with type docker: docs/reference/connections.md",
-            ) from error
-        return registry_settings(connection)
+        return registry_settings(find_connection(self.registry_conn_id, kind="docker"))
 
     @cached_property
     def _client(self) -> RegistryClient:

@@ -7,12 +7,13 @@ import pytest
 
 from lab import video
 from lab.node import Node
-from tests.system.ground import CLUSTERS, SOURCE, TARGET
+from tests.system.ground import CLUSTERS, SOURCE, TARGET, wait_until
 from tests.system.stage import CHECKPOINT_DAG, MIGRATE_DAG, Stage
 
 pytestmark = pytest.mark.timeout(600)
 
 MOVE = {"package": video.PACKAGE, "target": "automatic", "dry_run": False}
+STOPPED = {"state": "failed"}
 
 
 @contextmanager
@@ -102,6 +103,33 @@ def test_a_target_that_cannot_restore_gives_the_package_back(
     assert stage.containers(TARGET) == []
     assert stage.door(SOURCE) == []
     assert len(stage.ready_pods(SOURCE)) == 1
+
+
+def test_a_move_that_a_person_stops_gives_the_package_back(
+    stage: Stage, deploy: Callable[[int], None]
+) -> None:
+    deploy(0)
+    process = stage.state(SOURCE)["id"]
+    with stage.poller() as poller:
+        run_id = stage.airflow.trigger(MIGRATE_DAG, conf=MOVE)
+        wait_until(
+            lambda: stage.task_states(run_id)["checkpoint"][0] == "success",
+            what="the source is closed and checkpointed",
+            pause=0.05,
+        )
+        stage.airflow.rest("PATCH", f"dags/{MIGRATE_DAG}/dagRuns/{run_id}", json=STOPPED)
+        wait_until(
+            lambda: stage.task_states(run_id)["settle"][0] in {"failed", "success"},
+            what="the move is settled",
+            pause=0.1,
+        )
+        stage.until_answered(poller, cluster=SOURCE)
+        client = poller.report()
+    stage.finish(run_id)
+    assert f"{video.PACKAGE} is open on {SOURCE} again" in stage.log(run_id, task_id="settle")
+    assert (client.problems, client.switches, client.id) == ((), (), process)
+    assert stage.door(SOURCE) == []
+    assert stage.containers(TARGET) == []
 
 
 def _git(stage: Stage) -> list[str]:

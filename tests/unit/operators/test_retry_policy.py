@@ -14,10 +14,8 @@ from airflow_transition.retry_policy import TransitionRetryPolicy
 HOW = {"where": "there", "do": "this"}
 
 
-@pytest.mark.parametrize(
-    "error", [PermanentError("no", **HOW), AirflowNotFoundException("no connection")]
-)
-def test_what_a_person_must_cure_fails_at_once(error: Exception) -> None:
+def test_what_a_person_must_cure_fails_at_once() -> None:
+    error = PermanentError("no", **HOW)
     assert TransitionRetryPolicy().evaluate(error, 1, 5).action is RetryAction.FAIL
 
 
@@ -27,8 +25,9 @@ def test_a_temporary_error_says_when_to_come_back() -> None:
     assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, timedelta(seconds=42))
 
 
-def test_anything_else_is_retried_as_the_task_says() -> None:
-    decision = TransitionRetryPolicy().evaluate(ValueError(), 1, 5)
+@pytest.mark.parametrize("error", [ValueError(), AirflowNotFoundException("no connection")])
+def test_anything_else_is_retried_as_the_task_says(error: Exception) -> None:
+    decision = TransitionRetryPolicy().evaluate(error, 1, 5)
     assert decision.action is RetryAction.DEFAULT
 
 

@@ -22,6 +22,7 @@ from airflow_transition.core.image import (
 )
 from airflow_transition.core.tar_header import UnsafeMemberError
 from airflow_transition.hooks.archive_check import ArchiveDigestError
+from airflow_transition.hooks.connection import ConnectionNotGivenError
 from airflow_transition.hooks.oci_registry import OciRegistryHook
 from airflow_transition.hooks.registry_errors import (
     ImageDamagedError,
@@ -474,8 +475,8 @@ def test_a_tag_of_many_platforms_is_resolved_to_the_one_that_ran(
     assert found == f"{hook._client.host}/video@{digest_of(other)}"
 
 
-def test_a_connection_that_is_not_there_is_named() -> None:
-    with pytest.raises(RegistryConnectionError, match="connection nowhere"):
+def test_a_connection_that_airflow_does_not_give_is_asked_for_again() -> None:
+    with pytest.raises(ConnectionNotGivenError, match="connection nowhere"):
         OciRegistryHook("nowhere").read_manifest(f"a.example/a@sha256:{'0' * 64}")
 
 

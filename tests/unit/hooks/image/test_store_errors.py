@@ -10,6 +10,7 @@ from werkzeug import Request, Response
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.restore_points import ContainerCheckpoint, RestorePoint
 from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
+from airflow_transition.hooks.connection import ConnectionNotGivenError
 from airflow_transition.hooks.store_errors import (
     StoreDeniedError,
     StoreRefusedError,
@@ -128,3 +129,8 @@ def test_a_store_without_conditional_writes_keeps_restore_points(
     )
     store.put_restore_point(point)
     assert store.get_restore_point(point.id) == point
+
+
+def test_without_its_connection_the_store_is_not_amazons_own() -> None:
+    with pytest.raises(ConnectionNotGivenError, match="connection nowhere"):
+        _ = CheckpointStoreHook("nowhere").client
