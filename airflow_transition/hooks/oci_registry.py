@@ -26,6 +26,7 @@ from airflow_transition.hooks.registry_manifests import Manifests
 
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _PLATFORMS_MAX = 40
+_OK = 200
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class OciRegistryHook(BaseHook):
         super().__init__()
         self.registry_conn_id = registry_conn_id
         self.patience = patience
+
+    def check(self) -> None:
+        """Raise if the registry does not answer, or refuses the connection's credentials."""
+        scope = (self._settings.repository,)
+        self._client.request("GET", "/v2/", repositories=scope, expected=(_OK,))
 
     def push_checkpoint_image(
         self,

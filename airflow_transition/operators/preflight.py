@@ -62,6 +62,7 @@ class Preflight:
         target = target_package(self.policy, package=self.package, target=str(placement.target))
         self._check_manifests(workload)
         self._check_target(target, workload=workload)
+        outside.registry().check()
         door = hook.describe_door(workload)
         return MovePlan(
             move=move,

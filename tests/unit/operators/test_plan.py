@@ -65,6 +65,18 @@ def test_a_target_that_does_not_tell_is_asked_again_later(
         planned(FakeRun(policy, world))
 
 
+def test_a_registry_that_refuses_is_found_while_the_door_is_open(
+    policy: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(_: Any) -> None:
+        raise PermanentError("refused", where="registry", do="correct the password")
+
+    monkeypatch.setattr("tests.unit.operators.world.FakeRegistry.check", check)
+    with pytest.raises(PermanentError, match="password"):
+        planned(FakeRun(policy, world))
+    assert world.source.serves
+
+
 def test_a_target_whose_nodes_cannot_restore_is_refused_with_the_reason(
     policy: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

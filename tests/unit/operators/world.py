@@ -299,6 +299,9 @@ class FakeRegistry:
     def __init__(self, world: World) -> None:
         self.world = world
 
+    def check(self) -> None:
+        self.world.ask("registry")
+
     def push_checkpoint_image(self, *, record: CheckpointRecord, archive: Any) -> Any:
         image = f"registry.example/checkpoints@{record.digest}"
         with self.world.moment("registry"):

@@ -110,6 +110,8 @@ class FakeRegistry:
         refused = self.guard(request)
         if refused is not None:
             return refused
+        if not path:
+            return Response(status=200)
         handlers = {
             r".+/manifests/(?P<name>.+)": self.manifest,
             r".+/blobs/uploads/(?P<name>\w*)": self.upload,

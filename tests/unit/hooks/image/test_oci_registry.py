@@ -317,6 +317,18 @@ def test_a_wrong_password_is_permanent_and_stays_secret(
     assert PASSWORD not in str(caught.value)
 
 
+def test_a_check_asks_with_the_credentials_and_changes_nothing(
+    hook: OciRegistryHook, registry: FakeRegistry
+) -> None:
+    challenge = Response(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+    registry.guard = lambda request: None if basic(request) else challenge
+    hook.check()
+    assert set(registry.requests) == {("GET", "")}
+    registry.guard = lambda _: challenge
+    with pytest.raises(RegistryDeniedError):
+        hook.check()
+
+
 def test_a_redirect_is_followed_without_our_credentials(
     hook: OciRegistryHook, registry: FakeRegistry, archive: bytes
 ) -> None:
