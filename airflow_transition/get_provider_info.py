@@ -95,6 +95,13 @@ _OPTIONS = {
         '"ca_file": "/path/to/ca.crt"}.',
         default="transition_registry",
     ),
+    "receiver_conn_id": _option(
+        "Connection of type http that leads to the receiver of heartbeats: host "
+        "(https://host:port/path), login and password of an Airflow user, and in extra "
+        '{"ca_file": "/path/to/ca.crt", "airflow_url": "https://airflow.example"} where the '
+        "receiver runs apart from Airflow's API server.",
+        default="transition_receiver",
+    ),
     "preload": {
         "description": "Import the provider's heavy modules (boto3, kubernetes, git) when the "
         "scheduler starts. The processes that LocalExecutor forks then share them, and a task "

@@ -16,6 +16,7 @@ class Settings:
     prefix: str
     checkpoint_store_conn_id: str
     registry_conn_id: str
+    receiver_conn_id: str
 
 
 def read_settings() -> Settings:
@@ -25,6 +26,7 @@ def read_settings() -> Settings:
         prefix=_option("prefix"),
         checkpoint_store_conn_id=_option("checkpoint_store_conn_id"),
         registry_conn_id=_option("registry_conn_id"),
+        receiver_conn_id=_option("receiver_conn_id"),
     )
 
 

@@ -1,22 +1,19 @@
 """A policy document: which packages of a source cluster are protected, how, and where they may go.
 
 The field names are those of the cluster migration guide. What is ours in addition is optional:
-`spec.timeZone`, `packageSelectors[].namespace`, `packageSelectors[].quiesce`, and `repo` of a
-target cluster. Rules that span several fields are in `policy_rules`.
+`spec.timeZone`, `spec.failover`, `spec.retention`, `spec.notify`, `packageSelectors[].namespace`,
+`packageSelectors[].quiesce`, and `repo` of a target cluster. Rules that span several fields are in
+`policy_rules`.
 """
 
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
-from croniter.croniter import CroniterError
 from pydantic import (
     AfterValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -24,11 +21,20 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
-from transition_wire.model import DnsLabel, DnsSubdomain, WireModel
+from transition_wire.model import DnsLabel, DnsSubdomain
 
-from airflow_transition.core.policy_rules import broken_rules, checkpoint_dag_id, migrate_dag_id
+from airflow_transition.core.cron import Cron
+from airflow_transition.core.policy_failover import ConnectionId, Failover, Retention
+from airflow_transition.core.policy_model import PolicyModel
+from airflow_transition.core.policy_rules import (
+    broken_rules,
+    checkpoint_dag_id,
+    failback_dag_id,
+    failover_dag_id,
+    migrate_dag_id,
+    retention_dag_id,
+)
 
 API_VERSION = "transition.dcnlab.ssu.ac.kr/v1"
 KIND = "ClusterPolicy"
@@ -37,33 +43,6 @@ PackageType = Literal["Stateful", "Stateless"]
 BackupType = Literal["Schedule", "Manual"]
 SelectMode = Literal["Specific", "All"]
 RepoType = Literal["git"]
-
-_CRON_FIELDS = 5
-_ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
-_CRON_NAMES = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly"})
-
-
-@lru_cache(maxsize=256)
-def _cron(expression: str) -> str:
-    """As a CronJob of Kubernetes takes it: five fields or a name; seconds would be misread.
-
-    Kept, since a thousand policies share a few crons and croniter takes half of a policy's time.
-    """
-    if expression in _CRON_NAMES:
-        return expression
-    found = len(expression.split())
-    if found != _CRON_FIELDS:
-        raise ValueError(
-            f"{found} fields where a cron has 5 (minute hour day month weekday), "
-            f"or one of {', '.join(sorted(_CRON_NAMES))}"
-        )
-    if any(field[0] in "rRhH" for field in expression.split()):
-        raise ValueError("random and hashed values would give each parse another schedule")
-    try:
-        croniter(expression, _ANY_DAY).get_next()
-    except (CroniterError, ValueError) as error:
-        raise ValueError(f"never matches or is not a cron: {error}") from None
-    return expression
 
 
 def _time_zone(name: str) -> str:
@@ -115,19 +94,10 @@ def _package_path(path: str) -> str:
     return str(pure)
 
 
-Cron = Annotated[str, AfterValidator(_cron)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
 PackagePath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_package_path)]
 TimeoutSeconds = Annotated[StrictInt, Field(ge=1, le=3600)]
-
-
-class PolicyModel(WireModel):
-    """Attributes in snake_case, the document in camelCase; no value is repeated in an error."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
-    )
 
 
 class ExecHook(PolicyModel):
@@ -226,6 +196,10 @@ class PolicySpec(PolicyModel):
     """In which every `schedulePeriod` of the policy is read."""
     package_selectors: tuple[PackageSelector, ...] = ()
     target_cluster_policy: TargetClusterPolicy = TargetClusterPolicy()
+    failover: Failover = Failover()
+    retention: Retention = Retention()
+    notify: tuple[ConnectionId, ...] = ()
+    """Airflow connections that are told how each run of the policy's DAGs ended."""
 
 
 class Metadata(PolicyModel):
@@ -268,6 +242,24 @@ class ClusterPolicy(PolicyModel):
     @property
     def migrate_dag_id(self) -> str:
         return migrate_dag_id(policy=self.name)
+
+    @property
+    def failover_dag_id(self) -> str:
+        return failover_dag_id(policy=self.name)
+
+    @property
+    def failback_dag_id(self) -> str:
+        return failback_dag_id(policy=self.name)
+
+    @property
+    def retention_dag_id(self) -> str:
+        return retention_dag_id(policy=self.name)
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Where its packages may be: the source first, then the targets, each once."""
+        targets = self.spec.target_cluster_policy.prefer_clusters
+        return (self.source.name, *(target.name for target in targets))
 
     def checkpoint_dag_id(self, *, package: str, backup: str) -> str:
         return checkpoint_dag_id(policy=self.name, package=package, backup=backup)

@@ -33,6 +33,18 @@ def migrate_dag_id(*, policy: str) -> str:
     return f"migrate.{policy}"
 
 
+def failover_dag_id(*, policy: str) -> str:
+    return f"failover.{policy}"
+
+
+def failback_dag_id(*, policy: str) -> str:
+    return f"failback.{policy}"
+
+
+def retention_dag_id(*, policy: str) -> str:
+    return f"retention.{policy}"
+
+
 def broken_rules(document: Document) -> Iterator[BrokenRule]:
     """Every rule that `document` breaks; what is missing or of a wrong type is not judged."""
     for rules in _RULES:
@@ -134,6 +146,17 @@ def _targets_are_other_clusters(document: Document) -> Iterator[BrokenRule]:
             )
 
 
+def _lease_is_shorter_than_the_grace_period(document: Document) -> Iterator[BrokenRule]:
+    failover = _mapping(_mapping(document, "spec"), "failover")
+    lease, grace = failover.get("leaseSeconds"), failover.get("gracePeriodSeconds", 20)
+    if isinstance(lease, int) and isinstance(grace, int) and lease >= grace:
+        yield BrokenRule(
+            ("spec", "failover", "leaseSeconds"),
+            f"must be shorter than gracePeriodSeconds ({grace}): the source has to be down before "
+            "its silence is a fault",
+        )
+
+
 def _names_become_dag_ids(document: Document) -> Iterator[BrokenRule]:
     policy = _mapping(document, "metadata").get("name")
     if not isinstance(policy, str):
@@ -158,6 +181,7 @@ _RULES: tuple[Callable[[Document], Iterator[BrokenRule]], ...] = (
     _packages_agree_with_themselves,
     _backups_are_scheduled,
     _targets_are_other_clusters,
+    _lease_is_shorter_than_the_grace_period,
     _names_become_dag_ids,
 )
 
