@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest
+from airflow_transition.core.cluster_health import agents
 from airflow_transition.core.fleet_health import silent_share
-from airflow_transition.core.health_report import FleetReport
+from airflow_transition.core.health_report import FleetReport, Health
 
 HOUR = timedelta(hours=1)
 ASK_AGAIN_SECONDS = 5.0
@@ -45,16 +46,15 @@ def decide_claim(
     for claim in claims:
         if claim.id == name:
             return claim if claim.run == request.run else _taken(claim)
-    refusal = (
-        _against_epoch(request, cluster=cluster, epoch=epoch, claims=claims)
-        or _against_packages(request, cluster=cluster, claims=claims)
-        or (None if request.approved else _against_silence(request, cluster=cluster, fleet=fleet))
-        or (
-            None
-            if request.approved
-            else _against_limits(request, cluster=cluster, claims=claims, now=now)
+    refusal = _against_epoch(
+        request, cluster=cluster, epoch=epoch, claims=claims
+    ) or _against_packages(request, cluster=cluster, claims=claims)
+    if refusal is None and not request.approved:
+        refusal = (
+            _against_hearing(cluster, fleet=fleet)
+            or _against_silence(request, cluster=cluster, fleet=fleet)
+            or _against_limits(request, cluster=cluster, claims=claims, now=now)
         )
-    )
     return refusal or Claim(
         id=name,
         policy=request.policy,
@@ -106,6 +106,18 @@ def _against_packages(
                 reason="taken", text=text, holder=claim.run, retry_seconds=ASK_AGAIN_SECONDS
             )
     return None
+
+
+def _against_hearing(cluster: str, *, fleet: FleetReport) -> ClaimRefusal | None:
+    """Whoever asks may have been paused since it saw the silence; the receiver knows better."""
+    counted = next((agents(one) for one in fleet.clusters if one.cluster == cluster), ())
+    if any(node.health is Health.NOT_READY for node in counted):
+        return None
+    if any(node.health is Health.READY for node in counted):
+        return ClaimRefusal(reason="heard", text=f"{cluster}: no agent of it is silent any more")
+    text = f"{cluster}: the receiver has not listened long enough to call any agent silent"
+    retry = max(fleet.grace_seconds - fleet.listening_seconds, 0.0) or None
+    return ClaimRefusal(reason="heard", text=text, retry_seconds=retry)
 
 
 def _against_silence(
