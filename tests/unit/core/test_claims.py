@@ -143,6 +143,22 @@ def test_a_package_that_is_still_being_moved_has_to_wait() -> None:
     assert answer.retry_seconds
 
 
+def test_a_plan_that_was_made_before_the_package_left_gets_no_claim_of_the_next_epoch() -> None:
+    answer = decide_claim(
+        request(epoch=2, approved=True),
+        cluster="cluster1",
+        epoch=2,
+        claims=[ended()],
+        fleet=USUAL,
+        now=NOON,
+        fenced={("shop", "video"): "web/cluster1@1"},
+    )
+    assert isinstance(answer, ClaimRefusal)
+    assert answer.reason == "taken"
+    assert answer.holder == OTHER_RUN
+    assert "was taken away from cluster1 by web/cluster1@1" in answer.text
+
+
 def test_packages_of_other_clusters_may_have_the_same_names() -> None:
     limits = FailoverLimits(clusters_at_once=2)
     given(request(limits=limits), claim(policy="other", cluster="cluster9"))
