@@ -194,7 +194,7 @@ def pod_name(pod: Object) -> str:
 
 
 def _labels(pod: Object) -> list[str]:
-    """What the kubelet writes on a sandbox, for whoever asks the node: the pod's labels and names."""
+    """What the kubelet writes on a sandbox, so that the node knows its pods by label and name."""
     named = {
         "io.kubernetes.pod.namespace": namespace_of(pod),
         "io.kubernetes.pod.name": name_of(pod),
