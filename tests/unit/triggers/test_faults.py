@@ -16,7 +16,6 @@ from airflow_transition.fault_asset import fault_watch
 from airflow_transition.triggers.fault_stream import FaultStream
 from airflow_transition.triggers.faults import ClusterFaultTrigger
 
-
 from .fake_fleet import FakeFleet, Node
 from .virtual_time import now, run
 
