@@ -98,6 +98,8 @@ class KubeApi:
     """The API server behind an Airflow connection of type kubernetes."""
 
     kubernetes_conn_id: str
+    connect_timeout: timedelta = _CONNECT
+    read_timeout: timedelta = _READ
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
     def read(self, path: str, *, query: Mapping[str, str] | None = None) -> Json:
@@ -113,7 +115,14 @@ class KubeApi:
         content_type: str = "application/json",
     ) -> Json:
         """Send one request and give the JSON object of its answer; a refusal raises by its name."""
-        answer = self.send(method, path, query=query, body=body, content_type=content_type)
+        answer = self.send(
+            method,
+            path,
+            query=query,
+            body=body,
+            content_type=content_type,
+            timeout=self.read_timeout,
+        )
         where = self.where(method, path)
         if not answer.ok:
             raise refusal(answer, where=where)
@@ -181,7 +190,8 @@ class KubeApi:
                 body=None if request.body is None else json.dumps(request.body),
                 headers=headers,
                 timeout=urllib3.Timeout(
-                    connect=_CONNECT.total_seconds(), read=request.timeout.total_seconds()
+                    connect=self.connect_timeout.total_seconds(),
+                    read=request.timeout.total_seconds(),
                 ),
                 preload_content=False,
                 retries=False,
