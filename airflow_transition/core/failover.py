@@ -87,6 +87,8 @@ class FailoverPlan(WireModel):
     nodes: tuple[DnsSubdomain, ...] = ()
     """Empty: the whole cluster is lost."""
     made: AwareDatetime
+    lost_since: AwareDatetime
+    """When the cluster was last heard, or when the plan was made."""
     by_hand: bool = False
     source_stopped: bool = False
     """A person says so."""
