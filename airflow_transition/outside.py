@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_transition.hooks.heartbeat import HeartbeatHook
     from airflow_transition.hooks.kubelet import KubeletHook
     from airflow_transition.hooks.oci_registry import OciRegistryHook
+    from airflow_transition.hooks.second_signal import SecondSignalHook
 
 
 def cluster(package: "ClusterPackage", *, patience: "timedelta | None" = None) -> "ClusterHook":
@@ -63,3 +64,9 @@ def receiver() -> "HeartbeatHook":
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
     return HeartbeatHook(read_settings().receiver_conn_id)
+
+
+def second_signal(cluster_name: str) -> "SecondSignalHook":
+    from airflow_transition.hooks.second_signal import SecondSignalHook
+
+    return SecondSignalHook(cluster_name)

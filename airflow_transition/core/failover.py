@@ -5,7 +5,7 @@ every fencing step, the decision, the commit and the end, so that it can be read
 long gone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -44,10 +44,14 @@ class PackageFailover(WireModel):
     images: dict[str, str] = Field(default_factory=dict)
     """Container to image by digest; empty: those of the manifests."""
     size_bytes: int = 0
-    manifests: DnsSubdomain
-    """The cluster whose repository holds the manifests that the target is to run."""
+    manifests: ClusterPackage
+    """Where the manifests are read that the target is to run."""
     passed_over: tuple[str, ...] = ()
     """Newer restore points, and why they are not used."""
+    stopped_by: str | None = None
+    """An earlier failover that scaled it to 0 and brought it up nowhere."""
+    half_moved: bool = False
+    """A planned move to the target was under way: pods of it may be there, behind a closed door."""
 
     @property
     def name(self) -> str:
@@ -194,16 +198,15 @@ def transition_key(failover: str, *, prefix: str) -> str:
 
 
 def not_promised(
-    *, lease: bool, silent: bool, packages: Mapping[str, bool], uncertain: bool
+    *, lease: bool, stopped: bool, silent: bool, cold: Iterable[str]
 ) -> Iterator[str]:
-    """What a person must know before saying yes; `packages` are those that start cold."""
-    if uncertain and not lease:
+    """What a person must know before saying yes; `cold` are packages without a restore point."""
+    if not (lease or stopped):
         yield (
             "if the cluster is alive behind a partition, two copies can run until it is reachable "
-            "again: set failover.leaseSeconds to rule it out"
+            "again; failover.leaseSeconds rules that out"
         )
-    if not silent:
+    if not (silent or stopped):
         yield "the cluster gives a sign of life: its copies may still answer"
-    for package, cold in packages.items():
-        if cold:
-            yield f"{package} starts without its memory"
+    for package in cold:
+        yield f"{package} starts without its memory"

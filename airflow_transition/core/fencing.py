@@ -36,6 +36,8 @@ class FencingStep(WireModel):
     text: str
     certain_of: tuple[DnsLabel, ...] = ()
     """Packages of which no copy can run, or answer, on the lost cluster."""
+    alive: bool = False
+    """The lost cluster gave a sign of life."""
     seconds: float = Field(default=0, ge=0)
 
     def __str__(self) -> str:
@@ -69,7 +71,8 @@ def decide_fencing(
     policy: Unconfirmed,
     silent: bool,
 ) -> FencingDecision:
-    """`silent`: neither the lost cluster's API server nor any of its agents gives a sign."""
+    """`silent`: neither the lost cluster's API server nor any of its agents gave a sign so far."""
+    silent = silent and not any(step.alive for step in steps)
     certain = {package for step in steps for package in step.certain_of}
     uncertain = tuple(sorted(set(packages) - certain))
     if not uncertain:
@@ -88,15 +91,17 @@ def decide_fencing(
     return FencingDecision(go_on=True, text=text, uncertain=uncertain)
 
 
-def agents_step(fences: Sequence[PackageFence]) -> FencingStep:
+def agents_step(fences: Sequence[PackageFence], *, grace_seconds: float) -> FencingStep:
     """What the lost cluster's agents have reported since the claim."""
+    heard = [one.nodes_silent_seconds for one in fences if one.nodes_silent_seconds is not None]
     certain = tuple(one.package for one in fences if one.nodes_fenced and not one.nodes_open)
     silent = sorted({node for one in fences for node in one.nodes_open})
     if not silent:
         text = "every agent reports that none of the pods runs" if certain else "no agent is known"
     else:
         text = f"no report from {', '.join(silent[:5])}{' and others' if len(silent) > 5 else ''}"  # noqa: PLR2004 - as many as a line takes
-    return FencingStep(way=Way.AGENTS, text=text, certain_of=certain)
+    alive = min(heard, default=grace_seconds) < grace_seconds
+    return FencingStep(way=Way.AGENTS, text=text, certain_of=certain, alive=alive)
 
 
 def lease_step(fences: Sequence[PackageFence]) -> FencingStep:

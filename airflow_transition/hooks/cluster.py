@@ -110,7 +110,7 @@ class ClusterHook(BaseHook):
         self.api = (
             KubeApi(kubernetes_conn_id)
             if patience is None
-            else KubeApi(kubernetes_conn_id, connect_timeout=patience, read_timeout=patience)
+            else KubeApi(kubernetes_conn_id, patience=patience)
         )
         self.poll = poll or Poll()
 

@@ -21,7 +21,7 @@ def scale_down(api: KubeApi, *, kind: str, namespace: str, name: str) -> bool:
     """Have the API server want no replica; False: it knows no such workload."""
     path = f"/apis/apps/v1/namespaces/{quote(namespace, safe='')}/{PLURALS[kind]}/{quote(name)}"
     body = {"spec": {"replicas": 0}}
-    answer = api.send("PATCH", path, body=body, content_type=MERGE_PATCH, timeout=api.read_timeout)
+    answer = api.send("PATCH", path, body=body, content_type=MERGE_PATCH, timeout=api.patience)
     if answer.status == HTTPStatus.NOT_FOUND:
         return False
     if not answer.ok:

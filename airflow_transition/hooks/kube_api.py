@@ -98,8 +98,8 @@ class KubeApi:
     """The API server behind an Airflow connection of type kubernetes."""
 
     kubernetes_conn_id: str
-    connect_timeout: timedelta = _CONNECT
-    read_timeout: timedelta = _READ
+    patience: timedelta = _READ
+    """For each answer, where the call says nothing else."""
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
     def read(self, path: str, *, query: Mapping[str, str] | None = None) -> Json:
@@ -121,7 +121,7 @@ class KubeApi:
             query=query,
             body=body,
             content_type=content_type,
-            timeout=self.read_timeout,
+            timeout=self.patience,
         )
         where = self.where(method, path)
         if not answer.ok:
@@ -190,7 +190,7 @@ class KubeApi:
                 body=None if request.body is None else json.dumps(request.body),
                 headers=headers,
                 timeout=urllib3.Timeout(
-                    connect=self.connect_timeout.total_seconds(),
+                    connect=min(_CONNECT, request.timeout).total_seconds(),
                     read=request.timeout.total_seconds(),
                 ),
                 preload_content=False,
