@@ -33,6 +33,9 @@ _CLUSTER = TypeAdapter(ClusterReport)
 _CLAIM = TypeAdapter(Claim)
 _REFUSAL = TypeAdapter(ClaimRefusal)
 
+_NO_SUCH_PAGE = frozenset({"", "Not Found"})
+"""What a server says of a path that it does not have, rather than of a name."""
+
 T = TypeVar("T")
 
 
@@ -89,9 +92,7 @@ class HeartbeatHook(BaseHook):
 
     def end_claim(self, claim_id: str, *, outcome: str) -> Claim:
         """Say how the failover ended; its packages no longer count for the limits."""
-        return self._ask(
-            _CLAIM, "POST", "claims", "end", body={"id": claim_id, "outcome": outcome}
-        )
+        return self._ask(_CLAIM, "POST", "claims", "end", body={"id": claim_id, "outcome": outcome})
 
     def lift_fence(self, cluster: str, *, namespace: str, package: str) -> None:
         """Let a package run on `cluster` again."""
@@ -132,9 +133,7 @@ class HeartbeatHook(BaseHook):
             )
         checked(answer, where=call.where)
 
-    def _call(
-        self, method: str, *path: str, query: Query | None = None, body: Any = None
-    ) -> Call:
+    def _call(self, method: str, *path: str, query: Query | None = None, body: Any = None) -> Call:
         return Call(method, self._url(*path), query or {}, body)
 
     def _url(self, *path: str) -> str:
@@ -168,12 +167,13 @@ def parsed(model: TypeAdapter[T], answer: Answer, *, where: str, also: tuple[int
     try:
         return model.validate_json(answer.content)
     except ValidationError as error:
-        why = f"{error.error_count()} fields are wrong" if error.error_count() > 1 else "no JSON"
-        raise unreadable(answer, where=where, why=why) from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise unreadable(answer, where=where, why=f"{place} {first['msg']}".strip()) from error
 
 
 def checked(answer: Answer, *, where: str) -> None:
-    if answer.status == HTTPStatus.NOT_FOUND and b"detail" in answer.content:
+    if answer.status == HTTPStatus.NOT_FOUND and answer.words not in _NO_SUCH_PAGE:
         raise NotKnownToReceiverError(
             "the receiver does not know it",
             where=where,

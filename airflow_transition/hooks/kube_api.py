@@ -102,8 +102,14 @@ class KubeApi:
     """For each answer, where the call says nothing else."""
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
-    def read(self, path: str, *, query: Mapping[str, str] | None = None) -> Json:
-        return self.call("GET", path, query=query)
+    def read(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
+    ) -> Json:
+        return self.call("GET", path, query=query, timeout=timeout)
 
     def call(
         self,
@@ -113,6 +119,7 @@ class KubeApi:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         content_type: str = "application/json",
+        timeout: timedelta | None = None,
     ) -> Json:
         """Send one request and give the JSON object of its answer; a refusal raises by its name."""
         answer = self.send(
@@ -121,7 +128,7 @@ class KubeApi:
             query=query,
             body=body,
             content_type=content_type,
-            timeout=self.patience,
+            timeout=timeout or self.patience,
         )
         where = self.where(method, path)
         if not answer.ok:

@@ -1,4 +1,4 @@
-"""HTTP to the receiver of heartbeats, as an Airflow user; for tasks and, without blocking, triggers.
+"""HTTP to the receiver of heartbeats, as an Airflow user; for tasks, and for triggers.
 
 What is said is the same for both and stands in one generator: sign in if need be, ask, and sign in
 once more where the token was refused. Only the way of sending differs.
