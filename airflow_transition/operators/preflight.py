@@ -15,7 +15,7 @@ from airflow_transition.core.package_edits import promoted, retired
 from airflow_transition.core.placement import Candidate, Freshness, Placement, place
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
 from airflow_transition.operators.package_place import where_is
-from airflow_transition.operators.receiver import receiver_of
+from airflow_transition.operators.receiver import receiver_if_any
 
 if TYPE_CHECKING:
     from transition_wire.node_facts import NodeFacts
@@ -107,7 +107,7 @@ class Preflight:
             NotKnownToReceiverError,
         )
 
-        receiver = receiver_of(self.policy)
+        receiver = receiver_if_any()
         if receiver is None:
             return None
         grace = self.policy.spec.failover.grace_period
