@@ -9,6 +9,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param, XComArg
 from airflow_transition.core.cluster_package import source_package
 from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.policy import BackupEntry, ClusterPolicy, PackageSelector
+from airflow_transition.dag_retention import retention_dag
 from airflow_transition.dag_texts import checkpoint_text, migrate_text
 from airflow_transition.operators.door import DoorCloseOperator
 from airflow_transition.operators.move_settle import MoveSettleOperator
@@ -46,6 +47,7 @@ def _builders(policy: ClusterPolicy) -> Iterator[tuple[str, Callable[[], DAG]]]:
                 dag_id = policy.checkpoint_dag_id(package=package.name, backup=backup.name)
                 yield dag_id, partial(_checkpoint_dag, policy, package=package, backup=backup)
     yield policy.migrate_dag_id, partial(_migrate_dag, policy)
+    yield policy.retention_dag_id, partial(retention_dag, policy)
 
 
 def _checkpoint_dag(policy: ClusterPolicy, *, package: PackageSelector, backup: BackupEntry) -> DAG:

@@ -43,10 +43,12 @@ def get_provider_info() -> dict[str, Any]:
 _OPERATORS = [
     "door",
     "move_settle",
+    "pin",
     "plan",
     "pod_checkpoint",
     "promotion",
     "restore_point",
+    "retention",
     "retirement",
 ]
 _SENSORS = ["checkpoint_record", "workload_restored"]

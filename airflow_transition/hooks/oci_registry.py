@@ -1,16 +1,18 @@
 """The OCI registry: archives become checkpoint images there, in one streamed pass."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from airflow.sdk import BaseHook
+from transition_wire.archive_name import ArchiveName
 from transition_wire.checkpoint_record import CheckpointRecord
 
 from airflow_transition.core import image as oci
 from airflow_transition.core.image import Descriptor
+from airflow_transition.core.remains import StoredImage, WorkloadPlace
 from airflow_transition.hooks.archive_layer import ArchivePush
 from airflow_transition.hooks.archive_stream import ArchiveSource
 from airflow_transition.hooks.blob_upload import Blobs
@@ -22,6 +24,7 @@ from airflow_transition.hooks.registry_errors import (
     ImageMissingError,
     RegistryConnectionError,
 )
+from airflow_transition.hooks.registry_images import RegistryImages
 from airflow_transition.hooks.registry_manifests import Manifests
 
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
@@ -125,6 +128,43 @@ class OciRegistryHook(BaseHook):
                     do="build the image again",
                 )
 
+    def is_own(self, reference: str) -> bool:
+        """Whether an image is in the registry of this connection."""
+        return oci.split_name(reference.partition("@")[0])[0] == self._client.host
+
+    def require_deletion(self, reference: str) -> None:
+        """Raise if the registry would not delete this image, which it is not asked to."""
+        repository, _ = self._split(reference)
+        self._images.require_deletion(repository)
+
+    def delete_image(self, reference: str) -> bool:
+        """Delete the image by its digest, tags included; False where it was gone already.
+
+        Its blobs stay until the registry's own garbage collection runs.
+        """
+        repository, digest = self._split(reference)
+        return self._images.delete(repository, digest=digest)
+
+    def find_images(
+        self, *, of: Collection[WorkloadPlace], older_than: datetime, known: Iterable[ArchiveName]
+    ) -> list[StoredImage]:
+        """Find checkpoint images of these workloads by their tags; untagged ones cannot be found.
+
+        A registry that lists no repositories is asked for those of `known` checkpoints alone.
+        """
+        folder = self._settings.repository
+        repositories = {oci.repository_of(one, repository=folder) for one in known}
+        listed = self._images.repositories()
+        if listed is None:
+            self.log.warning("the registry lists no repositories: looking at known ones alone")
+        begins = tuple(
+            oci.repository_begin(place.namespace, pod=place.workload, repository=folder)
+            for place in of
+        )
+        repositories |= {name for name in listed or () if name.startswith(begins)}
+        found = self._images.older_than(older_than, repositories=sorted(repositories))
+        return [image for image in found if image.place in of]
+
     def resolve(self, image: str, *, image_id: str | None = None) -> str:
         """Give `host/repository@sha256:...` for a tagged image; other registries are asked openly.
 
@@ -170,6 +210,10 @@ class OciRegistryHook(BaseHook):
         if host == self._client.host:
             return self._client
         return RegistryClient(f"https://{_API_HOSTS.get(host, host)}")
+
+    @cached_property
+    def _images(self) -> RegistryImages:
+        return RegistryImages(self._client, folder=self._settings.repository)
 
     @cached_property
     def _settings(self) -> RegistrySettings:
