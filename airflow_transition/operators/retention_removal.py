@@ -94,11 +94,13 @@ class RetentionRemoval:
         """Whether somebody went on with an orphan since it was looked at."""
         if remains.archives and remains.record is None and self.inventory.is_recorded(remains):
             return True
+        goes = {image.reference for image in remains.images}
+        if remains.record is not None or remains.archives:
+            goes.add(remains.record_key)
         made = remains.checkpoint
-        images = {image.reference for image in remains.images}
-        points = self.inventory.near(made.namespace, moments=[made.created])
+        points = self.inventory.near(made.namespace, moments=[made.created]) if goes else []
         return points is None or any(
-            container.record_key == remains.record_key or container.image in images
+            goes & {container.record_key, container.image}
             for point in points
             for container in point.containers
         )

@@ -15,6 +15,7 @@ from airflow_transition.retry_policy import TransitionRetryPolicy
 GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
 CHECKPOINT = "checkpoint.clusterpolicy-sample.video.my-test-backup"
 MIGRATE = "migrate.clusterpolicy-sample"
+RETENTION = "retention.clusterpolicy-sample"
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def changed(policy: ClusterPolicy, **package: Any) -> ClusterPolicy:
     return ClusterPolicy.of_document(document)
 
 
-def test_the_guides_policy_becomes_a_checkpoint_and_a_migrate_dag(policy: ClusterPolicy) -> None:
-    assert [dag.dag_id for dag in build_dags(policy)] == [CHECKPOINT, MIGRATE]
+def test_the_guides_policy_becomes_one_dag_for_each_thing_to_do(policy: ClusterPolicy) -> None:
+    assert [dag.dag_id for dag in build_dags(policy)] == [CHECKPOINT, MIGRATE, RETENTION]
 
 
 def test_a_worker_builds_only_the_dag_it_was_asked_for(policy: ClusterPolicy) -> None:
@@ -65,9 +66,9 @@ def test_a_manual_backup_has_no_schedule(policy: ClusterPolicy) -> None:
 
 
 def test_a_package_that_is_not_live_is_told_to_be_left_out(policy: ClusterPolicy) -> None:
-    (built,) = build_dags(changed(policy, liveStatePackage=False))
-    assert built.dag_id == MIGRATE
-    assert "`video` is not in the form" in (built.doc_md or "")
+    first, *_ = build_dags(changed(policy, liveStatePackage=False))
+    assert first.dag_id == MIGRATE
+    assert "`video` is not in the form" in (first.doc_md or "")
 
 
 def test_the_form_offers_packages_and_targets(policy: ClusterPolicy) -> None:

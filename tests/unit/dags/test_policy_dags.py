@@ -18,7 +18,11 @@ from airflow_transition.policy_dags import (
 )
 
 GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
-IDS = {"checkpoint.clusterpolicy-sample.video.my-test-backup", "migrate.clusterpolicy-sample"}
+IDS = {
+    "checkpoint.clusterpolicy-sample.video.my-test-backup",
+    "migrate.clusterpolicy-sample",
+    "retention.clusterpolicy-sample",
+}
 
 
 @pytest.fixture
