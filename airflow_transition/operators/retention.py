@@ -74,12 +74,17 @@ class RetentionOperator(BaseOperator):
 
 
 def _sentence(plan: RetentionPlan, *, why_not: str | None) -> str:
-    going, orphans = len(plan.going), len(plan.orphans)
-    stay, size = len(plan.verdicts) - going, size_text(plan.size_bytes)
+    going = len(plan.going)
+    stay = _counted(len(plan.verdicts) - going, "restore point")
+    go = f"{_counted(going, 'restore point')} and {_counted(len(plan.orphans), 'orphan')}"
+    size = size_text(plan.size_bytes)
     if why_not:
-        would = f"{going} and {orphans} orphans would go ({size} in S3)"
-        return f"{stay} restore points stay, {would}, and nothing is removed: {why_not}"
-    return f"{stay} restore points stay, {going} and {orphans} orphans go: {size} in S3"
+        return f"{stay} kept; {go} would go ({size} in S3), but nothing is removed: {why_not}"
+    return f"{stay} kept, {go} removed ({size} in S3)"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _result(

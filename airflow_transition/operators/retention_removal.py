@@ -40,9 +40,9 @@ class RetentionRemoval:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.removed)} restore points, {self.orphans} orphans; "
-            f"{size_text(self.freed_bytes)} freed in S3, and in the registry what its own garbage "
-            "collection frees"
+            f"restore points {len(self.removed)}, orphans {self.orphans}, "
+            f"{size_text(self.freed_bytes)} freed in S3; the registry frees the images' space when "
+            "its own garbage collection runs"
         )
 
     def run(self) -> None:
