@@ -20,6 +20,7 @@ PARSING = ("api-server", "dag-processor")
 GUIDE_DAGS = {
     "checkpoint.clusterpolicy-sample.video.my-test-backup",
     "migrate.clusterpolicy-sample",
+    "retention.clusterpolicy-sample",
 }
 
 

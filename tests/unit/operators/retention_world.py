@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from transition_wire.archive_name import ArchiveName, archive_key, record_key
 from transition_wire.checkpoint_record import BaseImage
 from transition_wire.model import WireModel
 
+from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.pin import Pin, pin_key
 from airflow_transition.core.remains import OpenUpload, StoredImage, StoredObject, WorkloadPlace
@@ -230,4 +232,10 @@ class Manifests:
         return {"video/app.yaml": text}
 
 
-__all__ = ["POLICY", "SOURCE", "TARGET", "RetentionWorld"]
+def put_retention_outside(monkeypatch: pytest.MonkeyPatch, world: RetentionWorld) -> None:
+    monkeypatch.setattr(outside, "store", lambda: world.store)
+    monkeypatch.setattr(outside, "registry", lambda: world.registry)
+    monkeypatch.setattr(outside, "git", world.git)
+
+
+__all__ = ["POLICY", "SOURCE", "TARGET", "RetentionWorld", "put_retention_outside"]

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from airflow_transition import outside
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.hooks.git_errors import GitUnreachableError
 from airflow_transition.hooks.registry_errors import RegistryDeletionRefusedError
 from airflow_transition.operators.pin import RestorePointPinOperator
 from airflow_transition.operators.retention import RetentionOperator
 from airflow_transition.operators.retention_removal import size_text
-from tests.unit.operators.retention_world import TARGET, RetentionWorld
+from tests.unit.operators.retention_world import TARGET, RetentionWorld, put_retention_outside
 from tests.unit.operators.world import WorkerDiedError
 
 DAY = timedelta(days=1)
@@ -34,9 +33,7 @@ class FakeTaskInstance:
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch) -> RetentionWorld:
     world = RetentionWorld(datetime.now(UTC).replace(microsecond=0))
-    monkeypatch.setattr(outside, "store", lambda: world.store)
-    monkeypatch.setattr(outside, "registry", lambda: world.registry)
-    monkeypatch.setattr(outside, "git", world.git)
+    put_retention_outside(monkeypatch, world)
     return world
 
 
