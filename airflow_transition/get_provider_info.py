@@ -42,6 +42,9 @@ def get_provider_info() -> dict[str, Any]:
 
 _OPERATORS = [
     "door",
+    "failover_plan",
+    "failover_promote",
+    "failover_verify",
     "move_settle",
     "pin",
     "plan",
@@ -103,6 +106,13 @@ _OPTIONS = {
         '{"ca_file": "/path/to/ca.crt", "airflow_url": "https://airflow.example"} where the '
         "receiver runs apart from Airflow's API server.",
         default="transition_receiver",
+    ),
+    "fencing_hook": _option(
+        "A fencing of your own (network, cloud, power), as package.module.name: a function "
+        "`fence(cluster, packages)`, or a class with that method, which gives a "
+        "`airflow_transition.core.fencing.FenceResult`. It is called by tasks of failover DAGs.",
+        default="",
+        example="acme.fencing.power_off",
     ),
     "preload": {
         "description": "Import the provider's heavy modules (boto3, kubernetes, git) when the "

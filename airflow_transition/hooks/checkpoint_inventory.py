@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from transition_wire.archive_name import ZSTD_SUFFIX, ArchiveName, record_key
 from transition_wire.model import WireModel
 
+from airflow_transition.core.failover import Transition, transition_key
 from airflow_transition.core.pin import Pin, pin_key, pinned_key
 from airflow_transition.core.remains import OpenUpload, Remains, StoredObject, WorkloadPlace
 from airflow_transition.core.restore_points import (
@@ -104,6 +105,13 @@ class CheckpointInventory:
         except ObjectUnreadableError:
             return None
         return [point for point in found if point is not None]
+
+    def transitions(self, policy: str) -> list[Transition]:
+        """The stories of a policy's failovers; one that cannot be read is an error."""
+        folder = transition_key(f"{policy}/", prefix=self.prefix).removesuffix(".json")
+        keys = [one.key for one in self.objects.listed(folder)]
+        found = [self._read(key, Transition) for key in keys]
+        return [story for story in found if story is not None]
 
     def remains(self, place: WorkloadPlace) -> list[Remains]:
         """Archives, records and open uploads of a workload in a cluster; nothing else there."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
@@ -52,7 +53,7 @@ class RetentionOperator(BaseOperator):
             self.log.info("%s", line)
         if why_not:
             return _result(plan, why_not=why_not)
-        removal = RetentionRemoval(plan)
+        removal = RetentionRemoval(plan, partial(self._why_not, context))
         removal.run()
         self.log.info("gone: %s", removal)
         return _result(plan, removal=removal)
@@ -98,5 +99,5 @@ def _result(
         "orphans": removal.orphans if removal else len(plan.orphans),
         "freed_bytes": removal.freed_bytes if removal else plan.size_bytes,
         "left_alone": len(plan.left_alone),
-        "nothing_removed": why_not,
+        "stopped": removal.stopped if removal else why_not,
     }

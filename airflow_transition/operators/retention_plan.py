@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from transition_wire.archive_name import workload_of
 
 from airflow_transition import outside
-from airflow_transition.core.cluster_package import source_package, target_package
+from airflow_transition.core.cluster_package import package_on
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.manifests import find_workload
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
@@ -88,6 +88,7 @@ class RetentionSurvey:
 
     def plan(self) -> RetentionPlan:
         deployed = set(self._read_manifests())
+        self._read_transitions()
         workloads = [self._workload(*named) for named in sorted(self._workloads(deployed))]
         readable = [workload for workload in workloads if not workload.unreadable]
         verdicts = [verdict for one in readable for verdict in self._verdicts(one)]
@@ -112,13 +113,20 @@ class RetentionSurvey:
                     if namespace:
                         yield namespace, found.name
 
+    def _read_transitions(self) -> None:
+        """What a failover has chosen is in use until it has ended, promoted or not."""
+        for story in self._inventory.transitions(self.policy.name):
+            if story.ended is None:
+                chosen = [
+                    image for images in story.plan.images.values() for image in images.values()
+                ]
+                digests = [image.rpartition("@")[2] for image in chosen]
+                self.in_use |= dict.fromkeys(digests, f"failover {story.plan.id}")
+
     def _files(self, package: PackageSelector, *, cluster: str) -> Mapping[str, str]:
         from airflow_transition.hooks.git_errors import FolderNotFoundError  # noqa: PLC0415 - heavy
 
-        if cluster == self.policy.source.name:
-            there = source_package(self.policy, package=package)
-        else:
-            there = target_package(self.policy, package=package, target=cluster)
+        there = package_on(self.policy, package=package, cluster=cluster)
         try:
             return outside.git(there).read(there.package_path)
         except FolderNotFoundError:

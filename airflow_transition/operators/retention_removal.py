@@ -5,7 +5,9 @@ Whatever ends this in between leaves orphans, which the next run finds.
 """
 
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
@@ -27,10 +29,14 @@ class RetentionRemoval:
     """One attempt; a repeated one begins with a plan of its own."""
 
     plan: RetentionPlan
+    why_not: Callable[[], str | None]
+    """Why nothing may be removed any more; asked again and again, since a move can begin."""
     removed: list[str] = field(default_factory=list)
     """Ids of restore points."""
     orphans: int = 0
     freed_bytes: int = 0
+    stopped: str | None = None
+    """Why it ended before all was gone."""
     refused: "PermanentError | None" = None
     """Why no image can be deleted, and with it nothing that an image is of."""
 
@@ -48,14 +54,21 @@ class RetentionRemoval:
     def run(self) -> None:
         """Raise at the end if the registry deletes nothing; what needs no registry is done then."""
         self._ask_registry()
-        for point in self.plan.going:
-            if self.refused is None:
-                self._remove_point(point)
-        for orphan in self.plan.orphans:
-            if self.refused is None or not orphan.remains.images:
-                self._remove_orphan(orphan)
+        for remove in self._steps():
+            self.stopped = self.why_not()
+            if self.stopped:
+                log.warning("no more is removed now: %s", self.stopped)
+                break
+            remove()
         if self.refused is not None:
             raise self.refused
+
+    def _steps(self) -> Iterator[Callable[[], None]]:
+        if self.refused is None:
+            yield from (partial(self._remove_point, point) for point in self.plan.going)
+        for orphan in self.plan.orphans:
+            if self.refused is None or not orphan.remains.images:
+                yield partial(self._remove_orphan, orphan)
 
     def _ask_registry(self) -> None:
         from airflow_transition.hooks.registry_errors import (  # noqa: PLC0415 - heavy

@@ -10,7 +10,7 @@ from airflow_transition import outside
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.policy_files import load_policy
 from airflow_transition.dag_builder import build_dags
-from airflow_transition.dag_retention import retention_dag
+from airflow_transition.dags_retention import retention_dag
 from airflow_transition.example_dags import (
     example_door,
     example_move,
@@ -71,7 +71,7 @@ def test_a_policys_retention_removes_what_is_old_unless_it_is_a_dry_run(
     document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
     document["spec"]["retention"] = {"keepNewest": 1}
     points = [retained.take(timedelta(days=days)) for days in (30, 20)]
-    dag = retention_dag(ClusterPolicy.of_document(document))
+    dag = retention_dag(ClusterPolicy.of_document(document), shared={})
     assert set(run_dag(dag, dry_run=dry_run).values()) == {"success"}
     assert sum(retained.is_whole(point) for point in points) == left
 

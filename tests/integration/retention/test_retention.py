@@ -89,7 +89,7 @@ def test_a_dry_run_tells_and_removes_nothing(ground: Ground, policy: ClusterPoli
     ground.upload(DAY * 5)
     before = ground.stored(), ground.images()
     result = run(policy, plan_only=True)
-    assert (result["removed"], result["orphans"], result["nothing_removed"]) == (1, 1, "dry run")
+    assert (result["removed"], result["orphans"], result["stopped"]) == (1, 1, "dry run")
     assert (ground.stored(), ground.images()) == before
 
 
@@ -137,7 +137,7 @@ def test_nothing_goes_while_a_move_is_open(ground: Ground, policy: ClusterPolicy
     ground.push(ground.upload(DAY * 5))
     before = ground.stored(), ground.images()
     result = run(policy, open_dags=(policy.failover_dag_id,))
-    assert result["nothing_removed"] == "failover.clusterpolicy-sample has an open run"
+    assert result["stopped"] == "failover.clusterpolicy-sample has an open run"
     assert (ground.stored(), ground.images()) == before
 
 

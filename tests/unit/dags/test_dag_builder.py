@@ -15,6 +15,8 @@ from airflow_transition.retry_policy import TransitionRetryPolicy
 GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
 CHECKPOINT = "checkpoint.clusterpolicy-sample.video.my-test-backup"
 MIGRATE = "migrate.clusterpolicy-sample"
+FAILOVER = "failover.clusterpolicy-sample"
+FAILBACK = "failback.clusterpolicy-sample"
 RETENTION = "retention.clusterpolicy-sample"
 
 
@@ -35,7 +37,13 @@ def changed(policy: ClusterPolicy, **package: Any) -> ClusterPolicy:
 
 
 def test_the_guides_policy_becomes_one_dag_for_each_thing_to_do(policy: ClusterPolicy) -> None:
-    assert [dag.dag_id for dag in build_dags(policy)] == [CHECKPOINT, MIGRATE, RETENTION]
+    assert [dag.dag_id for dag in build_dags(policy)] == [
+        CHECKPOINT,
+        MIGRATE,
+        FAILOVER,
+        FAILBACK,
+        RETENTION,
+    ]
 
 
 def test_a_worker_builds_only_the_dag_it_was_asked_for(policy: ClusterPolicy) -> None:

@@ -21,6 +21,8 @@ GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
 IDS = {
     "checkpoint.clusterpolicy-sample.video.my-test-backup",
     "migrate.clusterpolicy-sample",
+    "failover.clusterpolicy-sample",
+    "failback.clusterpolicy-sample",
     "retention.clusterpolicy-sample",
 }
 

@@ -15,6 +15,13 @@ from transition_wire.model import WireModel
 
 from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.core.failover import (
+    Ended,
+    FailoverPlan,
+    PackageFailover,
+    Transition,
+    transition_key,
+)
 from airflow_transition.core.pin import Pin, pin_key
 from airflow_transition.core.remains import OpenUpload, StoredImage, StoredObject, WorkloadPlace
 from airflow_transition.core.restore_points import (
@@ -186,6 +193,40 @@ class RetentionWorld:
         )
         self.objects.put(self.key(point), modified=point.created, document=point)
         return point
+
+    def put_failover(self, point: RestorePoint, *, outcome: str | None) -> None:
+        """The story of a failover that brings up `point`, as it lies in S3."""
+        source = ClusterPackage(cluster=SOURCE, package="video", package_path="video")
+        package = PackageFailover(
+            source=source,
+            target=source.model_copy(update={"cluster": TARGET}),
+            workload_kind="Deployment",
+            workload="video",
+            namespace="shop",
+            pod_labels={"app": "video"},
+            replicas=1,
+            restore_point=point.id,
+            images=point.images,
+            manifests=source,
+        )
+        plan = FailoverPlan(
+            id=f"{POLICY}/{SOURCE}@1",
+            run=f"failover.{POLICY}/manual__1",
+            policy=POLICY,
+            cluster=SOURCE,
+            epoch=1,
+            made=self.now,
+            lost_since=self.now,
+            evidence=(),
+            silent=True,
+            grace_seconds=20,
+            target=TARGET,
+            packages=(package,),
+            unconfirmed="GoOn",
+        )
+        ended = None if outcome is None else Ended(at=self.now, outcome=outcome, text="")
+        story = Transition(plan=plan, ended=ended)
+        self.objects.put(transition_key(plan.id, prefix=""), modified=self.now, document=story)
 
     def key(self, point: RestorePoint) -> str:
         return restore_point_key(

@@ -23,11 +23,14 @@ DELETIONS = 4
 class FakeTaskInstance:
     dag_id = "retention.clusterpolicy-sample"
 
-    def __init__(self, *open_dags: str) -> None:
+    def __init__(self, *open_dags: str, after: int = 0) -> None:
         self.open_dags = open_dags
+        self.after = after
+        """How many questions are answered before they are open."""
 
     def get_dr_count(self, *, dag_id: str, states: list[str]) -> int:
-        return int(dag_id in self.open_dags)
+        self.after -= 1
+        return int(self.after < 0 and dag_id in self.open_dags)
 
 
 @pytest.fixture
@@ -38,7 +41,11 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> RetentionWorld:
 
 
 def run(
-    policy: ClusterPolicy, *open_dags: str, keep_newest: int = 1, plan_only: bool = False
+    policy: ClusterPolicy,
+    *open_dags: str,
+    after: int = 0,
+    keep_newest: int = 1,
+    plan_only: bool = False,
 ) -> dict[str, Any]:
     document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
     document["spec"]["retention"] = {"keepNewest": keep_newest, "keepForHours": 24}
@@ -47,7 +54,7 @@ def run(
         policy=ClusterPolicy.of_document(document),
         plan_only=str(plan_only),
     )
-    context = {"ti": FakeTaskInstance(*open_dags), "run_id": "manual__1"}
+    context = {"ti": FakeTaskInstance(*open_dags, after=after), "run_id": "manual__1"}
     return operator.execute(context)  # type: ignore[arg-type]
 
 
@@ -94,7 +101,7 @@ def test_the_result_is_small_whatever_was_removed(
         "orphans": 0,
         "freed_bytes": 297 * 2000,
         "left_alone": 0,
-        "nothing_removed": None,
+        "stopped": None,
     }
     assert len(json.dumps(result)) < 300
 
@@ -135,8 +142,30 @@ def test_an_open_transition_postpones_everything(
 ) -> None:
     points = [stored.take(DAY * days) for days in (9, 2)]
     result = run(policy, f"{kind}.clusterpolicy-sample")
-    assert result["nothing_removed"] == f"{kind}.clusterpolicy-sample has an open run"
+    assert result["stopped"] == f"{kind}.clusterpolicy-sample has an open run"
     assert all(stored.is_whole(point) for point in points)
+
+
+def test_a_move_that_begins_meanwhile_stops_the_rest(
+    stored: RetentionWorld, policy: ClusterPolicy
+) -> None:
+    points = [stored.take(DAY * days) for days in (9, 8, 7, 2)]
+    result = run(policy, "migrate.clusterpolicy-sample", after=6)
+    assert (result["removed"], result["kept"]) == (1, 3)
+    assert result["stopped"] == "migrate.clusterpolicy-sample has an open run"
+    assert sum(stored.is_whole(point) for point in points) == 3
+
+
+@pytest.mark.parametrize("outcome", [None, "restored"])
+def test_what_a_failover_has_chosen_is_in_use_until_it_has_ended(
+    stored: RetentionWorld, policy: ClusterPolicy, outcome: Any
+) -> None:
+    """Its run may have failed, and a person may go on with it tomorrow."""
+    chosen, newest = stored.take(DAY * 9), stored.take(DAY * 2)
+    stored.put_failover(chosen, outcome=outcome)
+    assert run(policy)["removed"] == (0 if outcome is None else 1)
+    assert stored.is_whole(chosen) is (outcome is None)
+    assert stored.is_whole(newest)
 
 
 def test_a_transition_of_another_policy_postpones_nothing(

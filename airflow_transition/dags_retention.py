@@ -1,6 +1,7 @@
 """The DAG that removes a policy's old restore points."""
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
@@ -10,7 +11,7 @@ from airflow_transition.operators.retention import RetentionOperator
 _LIMIT = timedelta(hours=12)
 
 
-def retention_dag(policy: ClusterPolicy) -> DAG:
+def retention_dag(policy: ClusterPolicy, *, shared: dict[str, Any]) -> DAG:
     """By the schedule of the policy's `retention`, in the policy's time zone."""
     rules = policy.spec.retention
     with DAG(
@@ -31,6 +32,7 @@ def retention_dag(policy: ClusterPolicy) -> DAG:
             )
         },
         doc_md=_text(policy),
+        **shared,
     ) as dag:
         RetentionOperator(task_id="retention", policy=policy, plan_only="{{ params.dry_run }}")
     return dag
