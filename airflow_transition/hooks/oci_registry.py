@@ -12,6 +12,13 @@ from transition_wire.checkpoint_record import CheckpointRecord
 
 from airflow_transition.core import image as oci
 from airflow_transition.core.image import Descriptor
+from airflow_transition.core.image_names import (
+    image_repository,
+    image_tag,
+    repository_begin,
+    repository_of,
+    split_name,
+)
 from airflow_transition.core.remains import StoredImage, WorkloadPlace
 from airflow_transition.hooks.archive_layer import ArchivePush
 from airflow_transition.hooks.archive_stream import ArchiveSource
@@ -83,7 +90,7 @@ class OciRegistryHook(BaseHook):
         recorded one. Calling it again finds what is there: the same archive gives the same image.
         `mount_from` names repositories of this registry that may hold the blob already.
         """
-        repository = oci.image_repository(record, repository=self._settings.repository)
+        repository = image_repository(record, repository=self._settings.repository)
         blobs, manifests = self._blobs(repository), Manifests(self._client, repository=repository)
         self.log.info("pushing %s (%d bytes)", record.stored.key, record.stored.size_bytes)
         pushed = ArchivePush(record, archive, blobs).run(mount_from=mount_from)
@@ -97,7 +104,7 @@ class OciRegistryHook(BaseHook):
         manifest = oci.image_manifest(config=config, layers=layers, annotations=annotations)
         blobs.push(override, blob=layers[1].descriptor)
         blobs.push(config, blob=oci.describe(config, media_type=oci.CONFIG_TYPE))
-        digest, tag = oci.digest_of(manifest), oci.image_tag(record.created)
+        digest, tag = oci.digest_of(manifest), image_tag(record.created)
         manifests.put(manifest, tag=tag)
         reference = f"{self._client.host}/{repository}@{digest}"
         self.verify_image(reference)
@@ -130,7 +137,7 @@ class OciRegistryHook(BaseHook):
 
     def is_own(self, reference: str) -> bool:
         """Whether an image is in the registry of this connection."""
-        return oci.split_name(reference.partition("@")[0])[0] == self._client.host
+        return split_name(reference.partition("@")[0])[0] == self._client.host
 
     def require_deletion(self, reference: str) -> None:
         """Raise if the registry would not delete this image, which it is not asked to."""
@@ -153,13 +160,12 @@ class OciRegistryHook(BaseHook):
         A registry that lists no repositories is asked for those of `known` checkpoints alone.
         """
         folder = self._settings.repository
-        repositories = {oci.repository_of(one, repository=folder) for one in known}
+        repositories = {repository_of(one, repository=folder) for one in known}
         listed = self._images.repositories()
         if listed is None:
             self.log.warning("the registry lists no repositories: looking at known ones alone")
         begins = tuple(
-            oci.repository_begin(place.namespace, pod=place.workload, repository=folder)
-            for place in of
+            repository_begin(place.namespace, pod=place.workload, repository=folder) for place in of
         )
         repositories |= {name for name in listed or () if name.startswith(begins)}
         found = self._images.older_than(older_than, repositories=sorted(repositories))
@@ -170,7 +176,7 @@ class OciRegistryHook(BaseHook):
 
         With `image_id` (the digest of its config) the tag must still lead to that very image.
         """
-        host, repository, tag = oci.split_name(image)
+        host, repository, tag = split_name(image)
         manifests = Manifests(self._client_for(host), repository=repository)
         tagged = manifests.read(tag)
         if image_id is None:
@@ -196,7 +202,7 @@ class OciRegistryHook(BaseHook):
 
     def _split(self, reference: str) -> tuple[str, str]:
         name, _, digest = reference.partition("@")
-        host, repository, _ = oci.split_name(name)
+        host, repository, _ = split_name(name)
         if host != self._client.host:
             raise RegistryConnectionError(
                 "the image is not in the registry of this connection",

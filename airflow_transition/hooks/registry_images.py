@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from requests.utils import parse_header_links
 
-from airflow_transition.core.image import checkpoint_of, tag_time
+from airflow_transition.core.image import checkpoint_of
+from airflow_transition.core.image_names import tag_time
 from airflow_transition.core.remains import StoredImage
 from airflow_transition.hooks.registry_client import RegistryClient
 from airflow_transition.hooks.registry_errors import (

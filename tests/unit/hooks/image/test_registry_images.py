@@ -12,7 +12,8 @@ from transition_wire.archive_name import ArchiveName
 from werkzeug import Request, Response
 
 from airflow_transition.core.errors import TransitionError
-from airflow_transition.core.image import image_annotations, image_manifest, image_tag
+from airflow_transition.core.image import image_annotations, image_manifest
+from airflow_transition.core.image_names import image_tag
 from airflow_transition.core.remains import StoredImage, WorkloadPlace
 from airflow_transition.hooks.oci_registry import OciRegistryHook
 from airflow_transition.hooks.registry_errors import (
