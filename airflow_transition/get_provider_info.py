@@ -48,10 +48,12 @@ _OPERATORS = [
     "failover_promote",
     "failover_verify",
     "move_settle",
+    "pin",
     "plan",
     "pod_checkpoint",
     "promotion",
     "restore_point",
+    "retention",
     "retirement",
 ]
 _SENSORS = ["checkpoint_record", "node_health", "workload_restored"]

@@ -17,6 +17,7 @@ CHECKPOINT = "checkpoint.clusterpolicy-sample.video.my-test-backup"
 MIGRATE = "migrate.clusterpolicy-sample"
 FAILOVER = "failover.clusterpolicy-sample"
 FAILBACK = "failback.clusterpolicy-sample"
+RETENTION = "retention.clusterpolicy-sample"
 
 
 @pytest.fixture
@@ -35,9 +36,14 @@ def changed(policy: ClusterPolicy, **package: Any) -> ClusterPolicy:
     return ClusterPolicy.of_document(document)
 
 
-def test_the_guides_policy_becomes_one_dag_for_each_way_of_moving(policy: ClusterPolicy) -> None:
-    ids = [dag.dag_id for dag in build_dags(policy)]
-    assert ids == [CHECKPOINT, MIGRATE, FAILOVER, FAILBACK]
+def test_the_guides_policy_becomes_one_dag_for_each_thing_to_do(policy: ClusterPolicy) -> None:
+    assert [dag.dag_id for dag in build_dags(policy)] == [
+        CHECKPOINT,
+        MIGRATE,
+        FAILOVER,
+        FAILBACK,
+        RETENTION,
+    ]
 
 
 def test_a_worker_builds_only_the_dag_it_was_asked_for(policy: ClusterPolicy) -> None:

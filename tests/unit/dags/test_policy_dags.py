@@ -23,6 +23,7 @@ IDS = {
     "migrate.clusterpolicy-sample",
     "failover.clusterpolicy-sample",
     "failback.clusterpolicy-sample",
+    "retention.clusterpolicy-sample",
 }
 
 

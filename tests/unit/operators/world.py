@@ -530,6 +530,10 @@ class FakeStore:
         self.restore_points[point.id] = point
         return f"{point.id}.json"
 
+    def put_pin(self, restore_point_id: str, **_: Any) -> str:
+        assert restore_point_id in self.restore_points
+        return f"{restore_point_id}.json.pin"
+
     def list_node_facts(self, cluster: str) -> list[NodeFacts]:
         self.world.ask("store")
         return [node_facts(cluster)]
