@@ -38,6 +38,7 @@ def start_one(lab: LabDescription, *, cluster: str) -> Daemon:
         "S3_BUCKET": lab.s3.bucket,
         "AWS_REGION": lab.s3.region,
         "S3_CA_FILE": str(lab.ca_file),
+        "STATE_DIR": str(node.folder / "agent"),
         "METRICS_ADDRESS": f"{node.address}:{_METRICS_PORT}",
         **_heartbeats(node, lab=lab),
     }

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.api.commands import CommandFailedError, Runner
-from lab.api.kinds import Object, name_of, namespace_of
+from lab.api.kinds import Object, labels_of, name_of, namespace_of
 
-_UID_LABEL = "lab.pod-uid"
+_UID_LABEL = "io.kubernetes.pod.uid"
 _USERDATA = Path("/var/lib/containers/storage/overlay-containers")
 
 
@@ -181,7 +181,8 @@ class Podman:
     async def _create_pod(self, pod: Object) -> str:
         arguments = (
             *("pod", "create", "--name", pod_name(pod), "--infra-name", _infra_name(pod)),
-            *("--label", f"{_UID_LABEL}={pod['metadata']['uid']}", "--share=net,ipc,uts"),
+            *(f"--label={name}={value}" for name, value in _labels(pod).items()),
+            "--share=net,ipc,uts",
             *("--hostname", pod["spec"].get("hostname", name_of(pod))),
             *("--cgroup-parent", self._cgroup, "--network=bridge"),
         )
@@ -196,6 +197,15 @@ class Podman:
 
     async def _podman(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
         return await self._runner.run("podman", *arguments, env=env)
+
+
+def _labels(pod: Object) -> dict[str, str]:
+    """The pod's own, and those by which a kubelet lets a runtime know its pods."""
+    return labels_of(pod) | {
+        _UID_LABEL: str(pod["metadata"]["uid"]),
+        "io.kubernetes.pod.name": name_of(pod),
+        "io.kubernetes.pod.namespace": namespace_of(pod),
+    }
 
 
 def pod_name(pod: Object) -> str:
