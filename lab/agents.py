@@ -39,6 +39,7 @@ def start_one(lab: LabDescription, *, cluster: str) -> Daemon:
         "AWS_REGION": lab.s3.region,
         "S3_CA_FILE": str(lab.ca_file),
         "STATE_DIR": str(node.folder / "agent"),
+        "CONTAINER_RUNTIME": "podman",
         "METRICS_ADDRESS": f"{node.address}:{_METRICS_PORT}",
         **_heartbeats(node, lab=lab),
     }
