@@ -65,6 +65,8 @@ class ClaimRefusal(WireModel):
     text: str
     holder: str | None = None
     """The run that has it."""
+    retry_seconds: float | None = None
+    """It can pass by itself: ask again after so long. None: only a person's word changes it."""
 
 
 class PackageFence(WireModel):
