@@ -33,7 +33,7 @@ class Receiver:
             *("nsenter", f"--net=/run/netns/{self.lab.services_netns}", "--"),
             *(*airflow, "transition", "receiver"),
             *("--host", self.lab.services_address, "--port", str(RECEIVER_PORT)),
-            *("--ssl-cert", str(certificate.cert_file), "--ssl-key", str(certificate.key_file)),
+            *("--tls-cert", str(certificate.cert_file), "--tls-key", str(certificate.key_file)),
         ]
 
     def ready(self) -> bool:
