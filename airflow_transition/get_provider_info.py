@@ -36,6 +36,8 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
+        "db-managers": [f"{_PACKAGE}.heartbeat.db_manager.TransitionDBManager"],
+        "cli": [f"{_PACKAGE}.heartbeat.cli.commands"],
         "config": {"transition": {"description": _SECTION, "options": _OPTIONS}},
     }
 
@@ -102,6 +104,22 @@ _OPTIONS = {
         "receiver runs apart from Airflow's API server.",
         default="transition_receiver",
     ),
+    "accept_guide_heartbeats": {
+        "description": "Take heartbeats in the guide's form, which come without a token. Their "
+        "nodes are shown as untrusted, and never make a cluster lost. Whoever reaches the "
+        "receiver can make them up.",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "False",
+    },
+    "most_guide_nodes": {
+        "description": "So many nodes without a token are known at most.",
+        "version_added": "0.1.0",
+        "type": "integer",
+        "example": None,
+        "default": "1000",
+    },
     "preload": {
         "description": "Import the provider's heavy modules (boto3, kubernetes, git) when the "
         "scheduler starts. The processes that LocalExecutor forks then share them, and a task "

@@ -177,7 +177,7 @@ class _Demo:
         return run_id
 
     def _kept(self, run_id: str) -> dict[str, Any]:
-        plan = self._airflow.xcom(FAILOVER_DAG, run_id=run_id, task_id="plan")
+        (plan,) = self._airflow.xcom(FAILOVER_DAG, run_id=run_id, task_id="plan")["plans"]
         story = self._failovers.transition(plan["id"])
         for line in story["plan"]["evidence"]:
             self._say(f"  evidence: {line}")
