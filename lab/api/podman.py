@@ -13,7 +13,7 @@ from pathlib import Path
 from lab.api.commands import CommandFailedError, Runner
 from lab.api.kinds import Object, labels_of, name_of, namespace_of
 
-_UID_LABEL = "io.kubernetes.pod.uid"
+_UID_LABEL = "lab.pod-uid"
 _USERDATA = Path("/var/lib/containers/storage/overlay-containers")
 
 
@@ -181,8 +181,8 @@ class Podman:
     async def _create_pod(self, pod: Object) -> str:
         arguments = (
             *("pod", "create", "--name", pod_name(pod), "--infra-name", _infra_name(pod)),
-            *(f"--label={name}={value}" for name, value in _labels(pod).items()),
-            "--share=net,ipc,uts",
+            *("--label", f"{_UID_LABEL}={pod['metadata']['uid']}", "--share=net,ipc,uts"),
+            *_labels(pod),
             *("--hostname", pod["spec"].get("hostname", name_of(pod))),
             *("--cgroup-parent", self._cgroup, "--network=bridge"),
         )
@@ -199,17 +199,18 @@ class Podman:
         return await self._runner.run("podman", *arguments, env=env)
 
 
-def _labels(pod: Object) -> dict[str, str]:
-    """The pod's own, and those by which a kubelet lets a runtime know its pods."""
-    return labels_of(pod) | {
-        _UID_LABEL: str(pod["metadata"]["uid"]),
-        "io.kubernetes.pod.name": name_of(pod),
-        "io.kubernetes.pod.namespace": namespace_of(pod),
-    }
-
-
 def pod_name(pod: Object) -> str:
     return f"{namespace_of(pod)}_{name_of(pod)}"
+
+
+def _labels(pod: Object) -> list[str]:
+    """What the kubelet writes on a sandbox, so that the node knows its pods by label and name."""
+    named = {
+        "io.kubernetes.pod.namespace": namespace_of(pod),
+        "io.kubernetes.pod.name": name_of(pod),
+        "io.kubernetes.pod.uid": pod["metadata"]["uid"],
+    }
+    return [f"--label={key}={value}" for key, value in {**labels_of(pod), **named}.items()]
 
 
 def _infra_name(pod: Object) -> str:
