@@ -4,16 +4,23 @@ The receiver locks the cluster's row, calls `decide_claim` with what it read, an
 the claim, the cluster's new epoch and the fences of the claim's packages, together.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest
+from airflow_transition.core.cluster_health import agents
 from airflow_transition.core.fleet_health import silent_share
-from airflow_transition.core.health_report import FleetReport
+from airflow_transition.core.health_report import FleetReport, Health
+
+PackageKey = tuple[str, str]
+"""Namespace and package."""
 
 HOUR = timedelta(hours=1)
 ASK_AGAIN_SECONDS = 5.0
 """Where another failover has to end first."""
+
+_NOTHING: Mapping[PackageKey, str] = MappingProxyType({})
 
 
 def claim_id(*, policy: str, cluster: str, epoch: int) -> str:
@@ -34,12 +41,14 @@ def decide_claim(
     claims: Sequence[Claim],
     fleet: FleetReport,
     now: datetime,
+    fenced: Mapping[PackageKey, str] = _NOTHING,
 ) -> Claim | ClaimRefusal:
     """The claim, new or the same run's again, or why not.
 
     `epoch` is the cluster's now. `claims` are those of this fault, those of all clusters that are
     open, and those made in the last hour; more do no harm. `fleet` is judged by the request's
-    grace period. The clock of `now` only counts what was moved within the hour.
+    grace period. The clock of `now` only counts what was moved within the hour. `fenced` are the
+    cluster's packages with a fence, each with the id of the claim that it is from.
     """
     name = claim_id(policy=request.policy, cluster=cluster, epoch=request.epoch)
     for claim in claims:
@@ -48,13 +57,14 @@ def decide_claim(
     refusal = (
         _against_epoch(request, cluster=cluster, epoch=epoch, claims=claims)
         or _against_packages(request, cluster=cluster, claims=claims)
-        or (None if request.approved else _against_silence(request, cluster=cluster, fleet=fleet))
-        or (
-            None
-            if request.approved
-            else _against_limits(request, cluster=cluster, claims=claims, now=now)
-        )
+        or _against_fences(request, cluster=cluster, fenced=fenced, claims=claims)
     )
+    if refusal is None and not request.approved:
+        refusal = (
+            _against_hearing(cluster, fleet=fleet)
+            or _against_silence(request, cluster=cluster, fleet=fleet)
+            or _against_limits(request, cluster=cluster, claims=claims, now=now)
+        )
     return refusal or Claim(
         id=name,
         policy=request.policy,
@@ -106,6 +116,37 @@ def _against_packages(
                 reason="taken", text=text, holder=claim.run, retry_seconds=ASK_AGAIN_SECONDS
             )
     return None
+
+
+def _against_fences(
+    request: ClaimRequest,
+    *,
+    cluster: str,
+    fenced: Mapping[PackageKey, str],
+    claims: Iterable[Claim],
+) -> ClaimRefusal | None:
+    """A fenced package was given up here before: a plan that still sees it here is too old."""
+    for namespace, package in sorted(_keys(request) & fenced.keys()):
+        claim = fenced[namespace, package]
+        text = (
+            f"{namespace}/{package} was taken away from {cluster} by {claim}; "
+            "go on with the run of that claim, or lift its fence if the package is to run there"
+        )
+        holder = next((one.run for one in claims if one.id == claim), None)
+        return ClaimRefusal(reason="taken", text=text, holder=holder)
+    return None
+
+
+def _against_hearing(cluster: str, *, fleet: FleetReport) -> ClaimRefusal | None:
+    """Whoever asks may have been paused since it saw the silence; the receiver knows better."""
+    counted = next((agents(one) for one in fleet.clusters if one.cluster == cluster), ())
+    if any(node.health is Health.NOT_READY for node in counted):
+        return None
+    if any(node.health is Health.READY for node in counted):
+        return ClaimRefusal(reason="heard", text=f"{cluster}: no agent of it is silent any more")
+    text = f"{cluster}: the receiver has not listened long enough to call any agent silent"
+    retry = max(fleet.grace_seconds - fleet.listening_seconds, 0.0) or None
+    return ClaimRefusal(reason="heard", text=text, retry_seconds=retry)
 
 
 def _against_silence(
@@ -169,7 +210,7 @@ def _excess(
         yield f"{packages} packages would move {when}; the policy allows {most_packages}"
 
 
-def _keys(holder: Claim | ClaimRequest) -> set[tuple[str, str]]:
+def _keys(holder: Claim | ClaimRequest) -> set[PackageKey]:
     return {(copy.namespace, copy.package) for copy in holder.packages}
 
 
