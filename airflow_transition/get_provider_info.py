@@ -20,7 +20,7 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [{"integration-name": _INTEGRATION, "tags": ["kubernetes"]}],
         "operators": [_modules("operators", _OPERATORS)],
         "sensors": [_modules("sensors", _SENSORS)],
-        "triggers": [_modules("triggers", ["checkpoint_records"])],
+        "triggers": [_modules("triggers", ["checkpoint_records", "faults", "node_health"])],
         "hooks": [_modules("hooks", _HOOKS)],
         "bundles": [
             {
@@ -51,8 +51,16 @@ _OPERATORS = [
     "restore_point",
     "retirement",
 ]
-_SENSORS = ["checkpoint_record", "workload_restored"]
-_HOOKS = ["checkpoint_store", "cluster", "gitops", "kubelet", "oci_registry"]
+_SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
+_HOOKS = [
+    "checkpoint_store",
+    "cluster",
+    "gitops",
+    "heartbeat",
+    "kubelet",
+    "oci_registry",
+    "second_signal",
+]
 _LINKS = ["CommitLink", "ImageLink", "ArchiveLink"]
 
 _SECTION = "Where policies and restore points are, and how tasks start."

@@ -9,6 +9,7 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import conf
 
+from airflow_transition.core.errors import TransitionError
 from airflow_transition.links import ArchiveLink, CommitLink, ImageLink
 from airflow_transition.settings import SECTION
 
@@ -27,8 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class TransitionPlugin(AirflowPlugin):
-    """The provider's links, the receiver of heartbeats; and, in the scheduler, its modules before
-    workers are forked.
+    """The provider's links and receiver; in the scheduler, its modules before workers are forked.
 
     It has no listeners: one listener makes every DAG that uses `end_from_trigger` fail to import.
     """
@@ -42,8 +42,7 @@ class TransitionPlugin(AirflowPlugin):
 
         On a database that it cannot use Airflow starts without it, and says so.
         """
-        from airflow_transition.core.errors import TransitionError
-        from airflow_transition.heartbeat.airflow_app import airflow_receiver
+        from airflow_transition.heartbeat.airflow_app import airflow_receiver  # noqa: PLC0415
 
         try:
             app = airflow_receiver()
