@@ -25,8 +25,9 @@ as long as the dump takes.
 
 The package is checkpointed where the repositories of the policy's clusters say that it runs: after
 a failover on the target. Its pod is found by the annotation
-`transition.dcnlab.ssu.ac.kr/packageName: {package.name}`. Replicas beyond the first are not checkpointed. During a planned move and where the workload is
-scaled to 0 the run ends with nothing done.
+`transition.dcnlab.ssu.ac.kr/packageName: {package.name}`. Replicas beyond the first are not
+checkpointed. During a planned move and where the workload is scaled to 0 the run ends with nothing
+done.
 """
 
 

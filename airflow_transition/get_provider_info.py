@@ -44,6 +44,9 @@ def get_provider_info() -> dict[str, Any]:
 
 _OPERATORS = [
     "door",
+    "failover_plan",
+    "failover_promote",
+    "failover_verify",
     "move_settle",
     "plan",
     "pod_checkpoint",
@@ -128,6 +131,13 @@ _OPTIONS = {
         "example": None,
         "default": "1000",
     },
+    "fencing_hook": _option(
+        "A fencing of your own (network, cloud, power), as package.module.name: a function "
+        "`fence(cluster, packages)`, or a class with that method, which gives a "
+        "`airflow_transition.core.fencing.FenceResult`. It is called by tasks of failover DAGs.",
+        default="",
+        example="acme.fencing.power_off",
+    ),
     "preload": {
         "description": "Import the provider's heavy modules (boto3, kubernetes, git) when the "
         "scheduler starts. The processes that LocalExecutor forks then share them, and a task "

@@ -73,7 +73,9 @@ class PackageFailover(WireModel):
             if age is None
             else f"restore point {self.restore_point}, {spoken(age)} old (RPO)"
         )
-        return f"package {self.name} ({self.workload_kind} {self.namespace}/{self.workload}): {start}"
+        return (
+            f"package {self.name} ({self.workload_kind} {self.namespace}/{self.workload}): {start}"
+        )
 
 
 class FailoverPlan(WireModel):
@@ -197,9 +199,7 @@ def transition_key(failover: str, *, prefix: str) -> str:
     return f"{prefix}{_FOLDER}/{failover}.json"
 
 
-def not_promised(
-    *, lease: bool, stopped: bool, silent: bool, cold: Iterable[str]
-) -> Iterator[str]:
+def not_promised(*, lease: bool, stopped: bool, silent: bool, cold: Iterable[str]) -> Iterator[str]:
     """What a person must know before saying yes; `cold` are packages without a restore point."""
     if not (lease or stopped):
         yield (

@@ -93,9 +93,7 @@ def choose_target(
 
     offers.sort(key=rank)
     wanted = [
-        offer
-        for offer in offers
-        if offer.accepted and targets.forced in (None, offer.cluster)
+        offer for offer in offers if offer.accepted and targets.forced in (None, offer.cluster)
     ]
     return TargetChoice(wanted[0] if wanted else None, tuple(offers))
 

@@ -26,8 +26,8 @@ Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is 
   DELETE /apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies/{name}       404 is fine
   POST   /api/v1/namespaces                                             409 is fine; for a door that
          is closed in a namespace which the target does not have yet
-  PATCH  /apis/apps/v1/namespaces/{ns}/{plural}/{name}                  {"spec":{"replicas":0}}: a lost
-         cluster that still answers; application/merge-patch+json
+  PATCH  /apis/apps/v1/namespaces/{ns}/{plural}/{name}                  application/merge-patch+json
+         {"spec":{"replicas":0}}: a lost cluster that still answers
   POST   /api/v1/nodes/{node}/proxy/checkpoint/{ns}/{pod}/{container}?timeout=   (hooks/kubelet.py)
 
 Only where a policy has a quiesce hook:
@@ -37,7 +37,8 @@ Only where a policy has a quiesce hook:
   *      /api/v1/namespaces/{ns}/pods/{pod}:{port}/proxy/{path}
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -226,7 +227,11 @@ class ClusterHook(BaseHook):
         )
 
     def wait_applied(
-        self, wanted: Mapping[str, Mapping[str, str]], *, namespaces: Set[str], timeout: timedelta
+        self,
+        wanted: Mapping[str, Mapping[str, str]],
+        *,
+        namespaces: AbstractSet[str],
+        timeout: timedelta,
     ) -> None:
         """Return when the API server wants each package (key) from its images (by container)."""
         unfinished: list[str] = []

@@ -1,4 +1,4 @@
-"""What a cluster's API server is told to run: seen for the target, taken away for a lost cluster."""
+"""What a cluster's API server is told to run: seen on a target, taken from a lost cluster."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta

@@ -91,7 +91,9 @@ def message_of(context: Mapping[str, Any], *, ended: str) -> dict[str, Any]:
     """What is told: which run, how it ended, and what Airflow says of the reason."""
     run = context.get("dag_run")
     return {
-        "dag_id": _text(getattr(run, "dag_id", None) or getattr(context.get("dag"), "dag_id", None)),
+        "dag_id": _text(
+            getattr(run, "dag_id", None) or getattr(context.get("dag"), "dag_id", None)
+        ),
         "run_id": _text(getattr(run, "run_id", None) or context.get("run_id")),
         "state": ended,
         "reason": _text(context.get("reason")),

@@ -28,7 +28,9 @@ def all_at_once(asks: Mapping[K, Callable[[], T]]) -> dict[K, T]:
     for answer in answers.values():
         if isinstance(answer, TransitionError):
             raise answer
-    return {key: answer for key, answer in answers.items() if not isinstance(answer, TransitionError)}
+    return {
+        key: answer for key, answer in answers.items() if not isinstance(answer, TransitionError)
+    }
 
 
 def _answered(ask: Callable[[], T]) -> T | TransitionError:

@@ -135,7 +135,9 @@ def _signs(
 ) -> tuple[ClusterReport | None, SecondSignal]:
     """Both signs of life: what the receiver hears, and what the API server shows."""
     report = None if receiver is None else _report(receiver, policy=policy, cluster=cluster)
-    silent = [node.node for node in agents(report) if node.health is Health.NOT_READY] if report else []
+    silent = (
+        [node.node for node in agents(report) if node.health is Health.NOT_READY] if report else []
+    )
     return report, outside.second_signal(cluster).ask(silent_nodes=silent, timeout=API_PATIENCE)
 
 

@@ -78,14 +78,14 @@ class FailoverPlanning:
             raise self._nothing("no package of the policy runs on it", found=stays or None)
         offer, placement = self._choose(lost, seen=seen)
         left = {**packages.left, **offer.left}
-        return self._plan(lost, offer=offer, placement=placement, verdict=verdict, left=left, seen=seen)
+        return self._plan(
+            lost, offer=offer, placement=placement, verdict=verdict, left=left, seen=seen
+        )
 
     def _look(self) -> Look:
         forced = self.request.target
         others = () if forced == AUTOMATIC else (forced,)
-        return look(
-            self.policy, lost=self.request.cluster, receiver=self.receiver, others=others
-        )
+        return look(self.policy, lost=self.request.cluster, receiver=self.receiver, others=others)
 
     def _confirmed(self, seen: Look) -> ClusterVerdict:
         """Both signals, asked again; a person's word is enough without them."""
@@ -224,7 +224,11 @@ class FailoverPlanning:
                 left[one.name] = "a cold start needs manifests without checkpoint images"
             else:
                 yield self._package(
-                    one, choice=choice, target=offer.cluster, namespace=namespace, manifests=manifests
+                    one,
+                    choice=choice,
+                    target=offer.cluster,
+                    namespace=namespace,
+                    manifests=manifests,
                 )
 
     def _manifests_of(

@@ -91,7 +91,9 @@ class FailoverVerifyOperator(BaseOperator):
         for name, seconds in ended.rpo_seconds.items():
             self.log.info("%s: RPO %s", name, spoken(timedelta(seconds=seconds)))
         self.log.info("%s: %s", plan.id, ended.text)
-        FailoverClaim(plan, receiver, patience=timedelta(0)).end(f"{ended.outcome}: {ended.text}"[:500])
+        FailoverClaim(plan, receiver, patience=timedelta(0)).end(
+            f"{ended.outcome}: {ended.text}"[:500]
+        )
         if receiver is not None:
             self._forget_leases(plan, receiver=receiver)
         self._write_down(plan, ended)
@@ -107,7 +109,9 @@ class FailoverVerifyOperator(BaseOperator):
             namespace=package.namespace,
             timeout=self.restore_timeout + larger,
         )
-        self.log.info("pod %s/%s runs %s on node %s", pod.namespace, pod.name, package.name, pod.node)
+        self.log.info(
+            "pod %s/%s runs %s on node %s", pod.namespace, pod.name, package.name, pod.node
+        )
         if package.target.quiesce and package.images:
             workload = hook.find_workload(package.name, namespace=package.namespace)
             run_quiesce(hook, workload=workload, call=package.target.quiesce.open)
@@ -116,9 +120,7 @@ class FailoverVerifyOperator(BaseOperator):
     def _forget_leases(self, plan: FailoverPlan, *, receiver: "HeartbeatHook") -> None:
         """They moved along: on the lost cluster the packages are fenced now."""
         for package in plan.packages if plan.lease_seconds else ():
-            receiver.delete_lease(
-                plan.cluster, namespace=package.namespace, package=package.name
-            )
+            receiver.delete_lease(plan.cluster, namespace=package.namespace, package=package.name)
 
     def _write_down(self, plan: FailoverPlan, ended: Ended) -> None:
         """The last chapter; the packages run, whether it can be kept or not."""

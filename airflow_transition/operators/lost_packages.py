@@ -77,14 +77,9 @@ class LostPackages:
         """The package, or why it stays."""
         elsewhere = [name for name in where.wanted_on if name != self.cluster]
         workload = where.workloads.get(self.cluster)
-        if self.cluster not in where.wanted_on:
-            if elsewhere:
-                return f"it runs on {', '.join(elsewhere)}"
-            stopped_by = self._unfinished(selector.name)
-            if stopped_by is None or workload is None:
-                return "no repository wants it: it was stopped, or is not deployed"
-            return self._lost(selector, workload=workload, stopped_by=stopped_by)
-        if workload is None or not workload.labels:
+        if workload is None or self.cluster not in where.wanted_on:
+            return self._not_wanted(selector, workload=workload, elsewhere=elsewhere)
+        if not workload.labels:
             return "its pods carry no labels, by which agents could find them"
         lost = self._lost(selector, workload=workload)
         if not elsewhere:
@@ -92,6 +87,17 @@ class LostPackages:
         if len(elsewhere) > 1:
             return f"the repositories of {', '.join(elsewhere)} want it too"
         return self._half_moved(lost, to=elsewhere[0])
+
+    def _not_wanted(
+        self, selector: PackageSelector, *, workload: WorkloadRef | None, elsewhere: list[str]
+    ) -> LostPackage | str:
+        """It is elsewhere, or stopped; unless an earlier failover stopped it and did not end."""
+        if elsewhere:
+            return f"it runs on {', '.join(elsewhere)}"
+        stopped_by = self._unfinished(selector.name)
+        if stopped_by is None or workload is None:
+            return "no repository wants it: it was stopped, or is not deployed"
+        return self._lost(selector, workload=workload, stopped_by=stopped_by)
 
     def _half_moved(self, lost: LostPackage, *, to: str) -> LostPackage | str:
         """Two repositories want it: a planned move is under way, or its end was not written."""

@@ -55,9 +55,7 @@ class Preflight:
             )
         pod, others = hook.find_pod(workload)
         placement = self._place(self._source_facts(str(pod.node)))
-        target = package_on(
-            self.policy, package=self.package, cluster=str(placement.target)
-        )
+        target = package_on(self.policy, package=self.package, cluster=str(placement.target))
         self._check_manifests(workload)
         self._check_target(target, workload=workload)
         outside.registry().check()

@@ -1,4 +1,4 @@
-"""The receiver of heartbeats where there is one, and what has to be told to it when a package moves."""
+"""The receiver of heartbeats, where there is one, and what it is told when a package moves."""
 
 import logging
 from typing import TYPE_CHECKING

@@ -15,7 +15,7 @@ from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import FENCING, FailoverPlan, PackageFailover
 from airflow_transition.core.fencing import FenceResult, FencingStep, Way, agents_step, lease_step
 from airflow_transition.core.package_edits import Files, is_retired, retired
-from airflow_transition.operators.at_once import at_once
+from airflow_transition.operators.at_once import all_at_once
 from airflow_transition.settings import read_settings
 
 if TYPE_CHECKING:
@@ -51,14 +51,16 @@ class SourceFencing:
     """Package to its files as they were in the lost cluster's repository, where Git answered."""
 
     def run(self) -> list[FencingStep]:
-        """Git and the API server after one another, else a GitOps engine takes back what was done
-        by API; the user's hook beside them. What agents and leases say is read last."""
-        done = at_once({"git": partial(list, self._desired_state()), "hook": self._hook})
-        steps: list[FencingStep] = []
-        for answer in done.values():
-            if isinstance(answer, TransitionError):
-                raise answer
-            steps += answer if isinstance(answer, list) else [answer]
+        """Every step, in the order of their ways.
+
+        The API server comes after Git, else a GitOps engine takes back what was done there; the
+        user's hook goes beside them. What agents and leases say is read last.
+        """
+        asks: dict[str, Callable[[], list[FencingStep]]] = {
+            "desired": lambda: list(self._desired_state()),
+            "hook": lambda: [self._hook()],
+        }
+        steps = [step for answer in all_at_once(asks).values() for step in answer]
         steps += self._heard()
         if self.plan.source_stopped:
             text = "whoever started the run says that the source is stopped"
@@ -185,9 +187,7 @@ def pods_of(package: PackageFailover) -> "PodSet":
     """The package's pods, on either side, whether its objects exist or not."""
     from airflow_transition.hooks.workloads import PodSet  # noqa: PLC0415 - heavy
 
-    return PodSet(
-        namespace=package.namespace, workload=package.workload, labels=package.pod_labels
-    )
+    return PodSet(namespace=package.namespace, workload=package.workload, labels=package.pod_labels)
 
 
 def _fenced(fence: "PackageFence") -> bool:

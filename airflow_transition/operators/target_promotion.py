@@ -1,10 +1,8 @@
 """Have the target run the packages of a failover: one commit for all of them."""
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -44,7 +42,7 @@ class TargetPromotion:
     sync_timeout: timedelta
 
     def admit(self) -> None:
-        """Nothing on the target holds the packages back: no fence, no closed door, no lease unset."""
+        """Nothing on the target holds the packages back: no fence, no door, no missing lease."""
         all_at_once({package.name: partial(self._admit, package) for package in self.plan.packages})
 
     def _admit(self, package: PackageFailover) -> None:
