@@ -44,11 +44,16 @@ def get_provider_info() -> dict[str, Any]:
 
 _OPERATORS = [
     "door",
+    "failover_plan",
+    "failover_promote",
+    "failover_verify",
     "move_settle",
+    "pin",
     "plan",
     "pod_checkpoint",
     "promotion",
     "restore_point",
+    "retention",
     "retirement",
 ]
 _SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
@@ -111,6 +116,13 @@ _OPTIONS = {
         '{"ca_file": "/path/to/ca.crt", "airflow_url": "https://airflow.example"} where the '
         "receiver runs apart from Airflow's API server.",
         default="transition_receiver",
+    ),
+    "fencing_hook": _option(
+        "A fencing of your own (network, cloud, power), as package.module.name: a function "
+        "`fence(cluster, packages)`, or a class with that method, which gives a "
+        "`airflow_transition.core.fencing.FenceResult`. It is called by tasks of failover DAGs.",
+        default="",
+        example="acme.fencing.power_off",
     ),
     "accept_guide_heartbeats": {
         "description": "Take heartbeats in the guide's form, which come without a token. Their "

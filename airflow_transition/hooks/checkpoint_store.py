@@ -1,7 +1,8 @@
 """The checkpoint store: archives, their records, restore points and node facts in one S3 bucket."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,12 +15,15 @@ from transition_wire.checkpoint_record import CheckpointRecord
 from transition_wire.model import WireModel
 from transition_wire.node_facts import NodeFacts
 
+from airflow_transition.core.failover import Transition, transition_key
+from airflow_transition.core.pin import Pin, pin_key
 from airflow_transition.core.restore_points import (
     RestorePoint,
     restore_point_key,
     restore_points_folder,
 )
 from airflow_transition.hooks.archive_reader import ArchiveReader
+from airflow_transition.hooks.checkpoint_inventory import CheckpointInventory
 from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.store_errors import (
     ObjectMissingError,
@@ -27,11 +31,14 @@ from airflow_transition.hooks.store_errors import (
     RestorePointConflictError,
     store_errors,
 )
+from airflow_transition.hooks.store_objects import StoreObjects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import PutObjectOutputTypeDef
 
+_READERS = 8
+"""Small documents read at a time: a plan reads one for each node and restore point."""
 _DOCUMENT_BYTES_MAX = 4 << 20
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
@@ -63,6 +70,39 @@ class CheckpointStoreHook(BaseHook):
         with store_errors(f"connection {self.aws_conn_id}"):
             client: S3Client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
             return client
+
+    @cached_property
+    def inventory(self) -> CheckpointInventory:
+        """Everything that is stored, to be listed and removed."""
+        objects = StoreObjects(self.client, bucket=self.bucket)
+        return CheckpointInventory(objects, prefix=self.prefix, read=self._find)
+
+    def put_pin(self, restore_point_id: str, *, by: str, why: str, now: datetime) -> str:
+        """Pin a restore point, so that it stays until the pin is removed; give the pin's key.
+
+        Pinning it again replaces who and why.
+        """
+        self.get_restore_point(restore_point_id)
+        key = pin_key(f"{self.prefix}{restore_point_id}.json")
+        pin = Pin(restore_point=restore_point_id, by=by, why=why, pinned=now)
+        self._replace(key, pin)
+        try:
+            self.get_restore_point(restore_point_id)
+        except ObjectMissingError:
+            # Retention asked for pins right before this one was there.
+            self.inventory.objects.delete(key)
+            raise
+        return key
+
+    def find_pin(self, restore_point_id: str) -> Pin | None:
+        return self._find(pin_key(f"{self.prefix}{restore_point_id}.json"), Pin)
+
+    def remove_pin(self, restore_point_id: str) -> bool:
+        """Remove the pin of a restore point; False where it had none."""
+        key = pin_key(f"{self.prefix}{restore_point_id}.json")
+        pinned = self.inventory.objects.is_there(key)
+        self.inventory.objects.delete(key)
+        return pinned
 
     def record_key(self, *, cluster: str, namespace: str, pod: str, filename: str) -> str:
         """Give the key under which the agent will leave the record of this archive."""
@@ -131,14 +171,38 @@ class CheckpointStoreHook(BaseHook):
         keys = sorted(self._keys(folder), reverse=True)[:newest]
         return list(self._readable(keys, RestorePoint))
 
+    def restore_points_of(
+        self, *, cluster: str, workload: str, namespace: str | None, newest: int = 20
+    ) -> list[RestorePoint]:
+        """`list_restore_points`, also where the manifests do not say the workload's namespace."""
+        namespaces = [namespace] if namespace else self._namespaces(cluster)
+        return [
+            point
+            for each in namespaces
+            for point in self.list_restore_points(
+                cluster=cluster, namespace=each, workload=workload, newest=newest
+            )
+        ]
+
+    def put_transition(self, transition: Transition) -> None:
+        """Keep the story of a failover, or its next chapter."""
+        key = transition_key(transition.plan.id, prefix=self.prefix)
+        self._replace(key, transition)
+
+    def find_transition(self, failover: str) -> Transition | None:
+        """The story of a failover by its id."""
+        return self._find(transition_key(failover, prefix=self.prefix), Transition)
+
     def list_node_facts(self, cluster: str) -> list[NodeFacts]:
         """Read the newest facts of a cluster's nodes."""
         return list(self._readable(self._keys(f"{self.prefix}nodes/{cluster}/"), NodeFacts))
 
     def _readable(self, keys: list[str], document: type[_Document]) -> Iterator[_Document]:
-        for key in keys:
+        with ThreadPoolExecutor(_READERS) as readers:
+            reading = [readers.submit(self._find, key, document) for key in keys]
+        for each in reading:
             try:
-                found = self._find(key, document)
+                found = each.result()
             except ObjectUnreadableError as error:
                 self.log.error("left out: %s", error)  # noqa: TRY400  the message says it all
                 continue
@@ -202,6 +266,18 @@ class CheckpointStoreHook(BaseHook):
                 for item in page.get("Contents", [])
                 if item["Key"].endswith(".json")
             ]
+
+    def _namespaces(self, cluster: str) -> list[str]:
+        """Those that have restore points of the cluster."""
+        folder = restore_points_folder(
+            prefix=self.prefix, cluster=cluster, namespace="", workload=""
+        ).rstrip("/")
+        with store_errors(self._address(folder)):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=f"{folder}/", Delimiter="/"
+            )
+            found = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+        return [prefix.rstrip("/").rpartition("/")[2] for prefix in found]
 
     def _address(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"

@@ -98,10 +98,16 @@ class KubeApi:
     """The API server behind an Airflow connection of type kubernetes."""
 
     kubernetes_conn_id: str
+    patience: timedelta = _READ
+    """For each answer, where the call says nothing else."""
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
     def read(
-        self, path: str, *, query: Mapping[str, str] | None = None, timeout: timedelta = _READ
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
     ) -> Json:
         return self.call("GET", path, query=query, timeout=timeout)
 
@@ -113,11 +119,16 @@ class KubeApi:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         content_type: str = "application/json",
-        timeout: timedelta = _READ,
+        timeout: timedelta | None = None,
     ) -> Json:
         """Send one request and give the JSON object of its answer; a refusal raises by its name."""
         answer = self.send(
-            method, path, query=query, body=body, content_type=content_type, timeout=timeout
+            method,
+            path,
+            query=query,
+            body=body,
+            content_type=content_type,
+            timeout=timeout or self.patience,
         )
         where = self.where(method, path)
         if not answer.ok:
