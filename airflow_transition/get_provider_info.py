@@ -20,7 +20,7 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [{"integration-name": _INTEGRATION, "tags": ["kubernetes"]}],
         "operators": [_modules("operators", _OPERATORS)],
         "sensors": [_modules("sensors", _SENSORS)],
-        "triggers": [_modules("triggers", ["checkpoint_records"])],
+        "triggers": [_modules("triggers", ["checkpoint_records", "faults", "node_health"])],
         "hooks": [_modules("hooks", _HOOKS)],
         "bundles": [
             {
@@ -36,6 +36,8 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
+        "db-managers": [f"{_PACKAGE}.heartbeat.db_manager.TransitionDBManager"],
+        "cli": [f"{_PACKAGE}.heartbeat.cli.commands"],
         "config": {"transition": {"description": _SECTION, "options": _OPTIONS}},
     }
 
@@ -54,8 +56,16 @@ _OPERATORS = [
     "retention",
     "retirement",
 ]
-_SENSORS = ["checkpoint_record", "workload_restored"]
-_HOOKS = ["checkpoint_store", "cluster", "gitops", "kubelet", "oci_registry"]
+_SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
+_HOOKS = [
+    "checkpoint_store",
+    "cluster",
+    "gitops",
+    "heartbeat",
+    "kubelet",
+    "oci_registry",
+    "second_signal",
+]
 _LINKS = ["CommitLink", "ImageLink", "ArchiveLink"]
 
 _SECTION = "Where policies and restore points are, and how tasks start."
@@ -114,6 +124,22 @@ _OPTIONS = {
         default="",
         example="acme.fencing.power_off",
     ),
+    "accept_guide_heartbeats": {
+        "description": "Take heartbeats in the guide's form, which come without a token. Their "
+        "nodes are shown as untrusted, and never make a cluster lost. Whoever reaches the "
+        "receiver can make them up.",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "False",
+    },
+    "most_guide_nodes": {
+        "description": "So many nodes without a token are known at most.",
+        "version_added": "0.1.0",
+        "type": "integer",
+        "example": None,
+        "default": "1000",
+    },
     "preload": {
         "description": "Import the provider's heavy modules (boto3, kubernetes, git) when the "
         "scheduler starts. The processes that LocalExecutor forks then share them, and a task "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.api.commands import CommandFailedError, Runner
-from lab.api.kinds import Object, name_of, namespace_of
+from lab.api.kinds import Object, labels_of, name_of, namespace_of
 
 _UID_LABEL = "lab.pod-uid"
 _USERDATA = Path("/var/lib/containers/storage/overlay-containers")
@@ -61,6 +61,12 @@ class Podman:
         listed = json.loads(await self._podman("pod", "ps", "--format", "json")) or []
         return {each["Id"]: (each.get("Labels") or {}).get(_UID_LABEL, "") for each in listed}
 
+    async def running_pods(self) -> frozenset[str]:
+        """Uids of the cluster's pods of which processes run."""
+        listed = json.loads(await self._podman("pod", "ps", "--format", "json")) or []
+        up = (each for each in listed if each["Status"] in {"Running", "Degraded"})
+        return frozenset((each.get("Labels") or {}).get(_UID_LABEL, "") for each in up)
+
     async def start_pod(self, pod: Object) -> tuple[str, str, bool]:
         """Make the pod's namespaces unless they are there.
 
@@ -69,7 +75,7 @@ class Podman:
         uid = pod["metadata"]["uid"]
         known = [found for found, label in (await self.pods()).items() if label == uid]
         infra = _infra_name(pod)
-        if known and await self.container(infra) is None:  # Podman was killed as it made the pod
+        if known and not await self._runs(infra):  # after a reboot, or half made when it was killed
             await self.remove_pod(known.pop(), grace_seconds=0)
         pod_id = known[0] if known else await self._create_pod(pod)
         await self._podman("start", infra)
@@ -77,6 +83,10 @@ class Podman:
             *("container", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", infra)
         )
         return pod_id, address.strip(), not known
+
+    async def _runs(self, name: str) -> bool:
+        found = await self.container(name)
+        return found is not None and found.running
 
     async def remove_pod(self, pod_id: str, *, grace_seconds: int) -> None:
         """Ask its processes to end, end them when the grace is over, and forget the pod."""
@@ -172,6 +182,7 @@ class Podman:
         arguments = (
             *("pod", "create", "--name", pod_name(pod), "--infra-name", _infra_name(pod)),
             *("--label", f"{_UID_LABEL}={pod['metadata']['uid']}", "--share=net,ipc,uts"),
+            *_labels(pod),
             *("--hostname", pod["spec"].get("hostname", name_of(pod))),
             *("--cgroup-parent", self._cgroup, "--network=bridge"),
         )
@@ -190,6 +201,16 @@ class Podman:
 
 def pod_name(pod: Object) -> str:
     return f"{namespace_of(pod)}_{name_of(pod)}"
+
+
+def _labels(pod: Object) -> list[str]:
+    """What the kubelet writes on a sandbox, so that the node knows its pods by label and name."""
+    named = {
+        "io.kubernetes.pod.namespace": namespace_of(pod),
+        "io.kubernetes.pod.name": name_of(pod),
+        "io.kubernetes.pod.uid": pod["metadata"]["uid"],
+    }
+    return [f"--label={key}={value}" for key, value in {**labels_of(pod), **named}.items()]
 
 
 def _infra_name(pod: Object) -> str:

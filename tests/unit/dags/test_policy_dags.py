@@ -82,6 +82,8 @@ def test_a_task_reads_no_policy_but_its_own(folder: Path, monkeypatch: pytest.Mo
     [
         ("migrate.web", "web"),
         ("migrate.web.eu.prod", "web.eu.prod"),
+        ("failover.web.eu", "web.eu"),
+        ("failback.web.eu", "web.eu"),
         ("checkpoint.web.eu.prod.shop.nightly", "web.eu.prod"),
     ],
 )

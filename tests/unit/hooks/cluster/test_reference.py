@@ -8,16 +8,18 @@ import pytest
 import yaml
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
-from airflow_transition.hooks import cluster, door, git_errors, kubelet, quiesce, restored
+from airflow_transition.hooks import cluster, desired, door, git_errors, kubelet, quiesce, restored
 from airflow_transition.hooks.cluster import ClusterHook
 from airflow_transition.hooks.kubelet import KubeletHook
 from airflow_transition.hooks.quiesce import PodRequest
+from airflow_transition.hooks.second_signal import SecondSignalHook
 
 from .api_server import PODS, ApiServer, answer, pod, status
 from .conftest import Clock
 from .test_kubelet import TEN_SECONDS
 
 REFERENCE = Path(__file__).parents[4] / "docs" / "reference"
+EVERYBODYS = "/version"
 VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
 NAMED = re.compile(
     r"^/(?:api|apis/(?P<group>[^/]+))/v1/(?:namespaces/[^/]+/)?(?P<plural>[a-z]+)"
@@ -49,7 +51,7 @@ def test_the_cluster_role_grants_what_a_move_asks_for_and_no_more(
     hook: ClusterHook, cluster: str, api: ApiServer, clock: Clock
 ) -> None:
     def node_and_pod(_method: str, path: str):  # noqa: ANN202
-        return answer({"items": ["/x"]}) if "/proxy/" in path else None
+        return answer({"items": ["/x"]}) if "/proxy/" in path or path == EVERYBODYS else None
 
     api.on_call = node_and_pod
     workload = hook.find_workload("video")
@@ -67,10 +69,14 @@ def test_the_cluster_role_grants_what_a_move_asks_for_and_no_more(
     hook.open_door(workload.pods)
     api.add(PODS, pod("video-1-a", phase="Succeeded"))
     hook.wait_gone(workload.pods, timeout=TEN_SECONDS)
+    for kind in ("Deployment", "StatefulSet"):
+        hook.scale_down(kind, namespace="shop", name="video")
+
+    SecondSignalHook(cluster).ask(silent_nodes=["node-a"], timeout=TEN_SECONDS)
 
     apply_creates = ("networking.k8s.io", "networkpolicies", "create")
     exec_stream = {("", "pods/exec", "get"), ("", "pods/exec", "create")}
-    asked = {right(method, path) for method, path in api.calls}
+    asked = {right(method, path) for method, path in api.calls if path != EVERYBODYS}
     assert asked | {apply_creates} | exec_stream == granted()
 
 
@@ -82,7 +88,7 @@ def test_every_error_is_in_the_reference_with_its_kind() -> None:
             kinds |= dict.fromkeys(re.findall(r"`(\w+)`", names), kind)
     found = {
         name: "permanent" if issubclass(each, PermanentError) else "temporary"
-        for module in (kubelet, restored, door, quiesce, cluster, git_errors)
+        for module in (kubelet, restored, door, quiesce, cluster, desired, git_errors)
         for name, each in inspect.getmembers(module, inspect.isclass)
         if issubclass(each, PermanentError | TemporaryError) and each.__module__ == module.__name__
     }
