@@ -165,6 +165,7 @@ class RetentionWorld:
         pod: str = "video-85f5b48bb5-b5dgv",
         policy: str = POLICY,
         package: str = "video",
+        verified: bool = True,
     ) -> RestorePoint:
         """What a whole checkpoint run leaves."""
         key, image = self.checkpoint(age, cluster=cluster, pod=pod)
@@ -188,7 +189,7 @@ class RetentionWorld:
                 ),
             ),
             node=node_facts(cluster),
-            verified=self.now,
+            verified=self.now if verified else None,
         )
         self.objects.put(self.key(point), modified=point.created, document=point)
         return point
