@@ -12,7 +12,15 @@ from transition_agent.settings import AgentSettings
 from .kustomize import Json, render
 
 KUBERNETES = Path(__file__).parents[3] / "agent" / "deploy" / "kubernetes"
-OF_THE_AGENT = ("fencing", "lease-guard", "node-facts", "private-ca", "remove-archives")
+OF_THE_AGENT = (
+    "fencing",
+    "heartbeats",
+    "lease-guard",
+    "node-facts",
+    "receiver-ca",
+    "remove-archives",
+    "s3-ca",
+)
 OF_AIRFLOW = ("checkpoint-direct", "checkpoint-proxy", "quiesce-hooks")
 VERSIONS = ("1.30", "1.36")
 """The oldest that is supported, and the one whose answers were recorded."""
@@ -96,7 +104,9 @@ def test_the_agent_has_no_capability_and_writes_its_own_folder_only(tmp_path: Pa
     ("component", "rights", "host"),
     [
         ("remove-archives", {"drop": ["ALL"]}, set()),
-        ("private-ca", {"drop": ["ALL"]}, set()),
+        ("s3-ca", {"drop": ["ALL"]}, set()),
+        ("receiver-ca", {"drop": ["ALL"]}, set()),
+        ("heartbeats", {"drop": ["ALL"]}, set()),
         ("fencing", {"drop": ["ALL"]}, set()),
         ("lease-guard", {"drop": ["ALL"], "add": ["NET_ADMIN"]}, {"hostNetwork"}),
         ("node-facts", {"drop": ["ALL"]}, {"hostPID"}),
@@ -124,7 +134,13 @@ def test_every_variable_is_a_setting_of_the_agent(tmp_path: Path) -> None:
         for described in AgentSettings.model_fields.values()
         for name in described.validation_alias.choices
     }
-    assert given - known == {"NODE_IP", "CONTAINER_RUNTIME_ENDPOINT"}
+    assert given - known == {"CONTAINER_RUNTIME_ENDPOINT"}  # which crictl reads
+
+
+def test_an_agent_is_given_the_token_of_its_own_node_alone(tmp_path: Path) -> None:
+    agent = agent_of(render(overlay(tmp_path, "heartbeats")))
+    (mount,) = [each for each in agent["volumeMounts"] if each["name"] == "tokens"]
+    assert mount["subPathExpr"] == "$(NODE_NAME)"
 
 
 def test_nothing_of_a_secret_is_shipped() -> None:
