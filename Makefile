@@ -7,7 +7,7 @@ UV := .venv/bin/uv pip install --quiet --compile-bytecode --no-build-isolation -
 .DEFAULT_GOAL := help
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help demo demo-once test lint core unit integration system bench machine lock clean
+.PHONY: help demo demo-once demo-failover demo-failover-once chaos test lint core unit integration system bench machine lock clean
 
 .venv/.ready: requirements.lock requirements-uv.lock pyproject.toml wire/pyproject.toml agent/pyproject.toml
 	@echo "== installing the locked environment into .venv"
@@ -44,6 +44,12 @@ demo: machine ## move a running process between two clusters; stays up until Ctr
 demo-once: machine ## the same, ends by itself with the right exit status
 	@.venv/bin/python -m lab.demo --once
 
+demo-failover: machine ## kill a cluster under load, watch the failover, bring it back, move home
+	@.venv/bin/python -m lab.demo_failover
+
+demo-failover-once: machine ## the same, ends by itself with the right exit status
+	@.venv/bin/python -m lab.demo_failover --once
+
 machine: .venv/.ready ## packages and CRIU that the lab needs; says what is missing before changing anything
 	@.venv/bin/python -m lab machine
 
@@ -67,6 +73,9 @@ integration: machine ## real Git, registry, S3 and the lab's clusters
 
 system: machine ## the product in a running Airflow, end to end with CRIU
 	$(PYTEST) tests/system
+
+chaos: machine ## 100 failovers while everything around them is killed; CHAOS_RUNS, CHAOS_SEED
+	@.venv/bin/python -m tests.chaos
 
 bench: machine ## make bench NAME=<name>; names in docs/reference/benchmarks.md
 	@.venv/bin/python -m benchmarks $(NAME)

@@ -23,23 +23,63 @@ as long as the dump takes.
 3. **image**: each archive becomes an image in the registry, which is read back and checked.
 4. **record**: the restore point is kept, verified.
 
-The pod is found by the annotation `transition.dcnlab.ssu.ac.kr/packageName: {package.name}`.
-Replicas beyond the first are not checkpointed. During a planned move and where the workload is
-scaled to 0 the run ends with nothing done.
+The package is checkpointed where the repositories of the policy's clusters say that it runs: after
+a failover on the target. Its pod is found by the annotation
+`transition.dcnlab.ssu.ac.kr/packageName: {package.name}`. Replicas beyond the first are not
+checkpointed. During a planned move and where the workload is scaled to 0 the run ends with nothing
+done.
 """
 
 
 def migrate_text(policy: ClusterPolicy) -> str:
-    targets = ", ".join(
-        f"`{cluster.name}` (weight {cluster.weight})"
-        for cluster in policy.spec.target_cluster_policy.prefer_clusters
-    )
     left_out = "\n".join(_left_out(policy))
     return f"""\
-### Move a package away from `{policy.source.name}`
+### Move a package to another cluster
 
-Targets: {targets or "none; add `targetClusterPolicy.preferClusters` to the policy"}.
+It moves from wherever it runs now; the policy protects it on `{policy.source.name}`.
+Targets: {_targets(policy) or "none; add `targetClusterPolicy.preferClusters` to the policy"}.
 
+{_CHAIN}{left_out}"""
+
+
+def failback_text(policy: ClusterPolicy) -> str:
+    return f"""\
+### Move a package back to `{policy.source.name}`
+
+After a failover nothing moves back by itself. When `{policy.source.name}` is healthy again, its
+agents are heard and its copies are stopped (they are fenced), start this DAG: a planned move with
+the roles swapped, which loses nothing. Another cluster of the policy can be the target too.
+
+{_CHAIN}"""
+
+
+def failover_text(policy: ClusterPolicy) -> str:
+    failover = policy.spec.failover
+    started = {
+        "Automatic": "It starts by itself when a cluster of the policy is lost, and by hand.",
+        "Approve": "It starts by itself when a cluster of the policy is lost, and waits for a "
+        "person to approve the plan; or by hand.",
+        "Manual": "It starts by hand only.",
+    }[failover.mode]
+    return f"""\
+### Bring up the packages of `{policy.name}` when their cluster is lost
+
+{started} Lost: {failover.silent_nodes_percent} % of the cluster's agents are silent for
+{failover.grace_period_seconds} s, and its API server does not answer or agrees.
+Targets: {_targets(policy) or "none; add `targetClusterPolicy.preferClusters` to the policy"}.
+
+1. **plan**: asks both signals again, looks where the packages are, chooses restore points and one
+   target for all of them, and touches nothing. A dry run ends here; read the task's log.
+2. **promote**: claims the fault, fences the source, and has the target run the packages by one
+   commit.
+3. **verify**: they run there, restored, Ready. Its log says RPO and RTO.
+
+What came after a package's restore point is gone. When the cluster returns, nothing is moved back:
+its copies stay stopped; start `{policy.failback_dag_id}`.
+"""
+
+
+_CHAIN = """\
 1. **plan**: looks at everything and touches nothing. A dry run ends here; read the task's log.
 2. **close_door**: nothing reaches the package any more, and it reaches nothing.
 3. **checkpoint**, **image**: its memory becomes an image in the registry (**record** keeps it).
@@ -51,7 +91,14 @@ Targets: {targets or "none; add `targetClusterPolicy.preferClusters` to the poli
 
 A run that was rolled back fails, and the log of **settle** says why. If **settle** itself fails,
 its message says which door is closed: cure the cause and clear that task.
-{left_out}"""
+"""
+
+
+def _targets(policy: ClusterPolicy) -> str:
+    return ", ".join(
+        f"`{cluster.name}` (weight {cluster.weight})"
+        for cluster in policy.spec.target_cluster_policy.prefer_clusters
+    )
 
 
 def _left_out(policy: ClusterPolicy) -> Iterator[str]:

@@ -20,7 +20,7 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [{"integration-name": _INTEGRATION, "tags": ["kubernetes"]}],
         "operators": [_modules("operators", _OPERATORS)],
         "sensors": [_modules("sensors", _SENSORS)],
-        "triggers": [_modules("triggers", ["checkpoint_records"])],
+        "triggers": [_modules("triggers", ["checkpoint_records", "faults", "node_health"])],
         "hooks": [_modules("hooks", _HOOKS)],
         "bundles": [
             {
@@ -36,12 +36,17 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
+        "db-managers": [f"{_PACKAGE}.heartbeat.db_manager.TransitionDBManager"],
+        "cli": [f"{_PACKAGE}.heartbeat.cli.commands"],
         "config": {"transition": {"description": _SECTION, "options": _OPTIONS}},
     }
 
 
 _OPERATORS = [
     "door",
+    "failover_plan",
+    "failover_promote",
+    "failover_verify",
     "move_settle",
     "plan",
     "pod_checkpoint",
@@ -49,8 +54,16 @@ _OPERATORS = [
     "restore_point",
     "retirement",
 ]
-_SENSORS = ["checkpoint_record", "workload_restored"]
-_HOOKS = ["checkpoint_store", "cluster", "gitops", "kubelet", "oci_registry"]
+_SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
+_HOOKS = [
+    "checkpoint_store",
+    "cluster",
+    "gitops",
+    "heartbeat",
+    "kubelet",
+    "oci_registry",
+    "second_signal",
+]
 _LINKS = ["CommitLink", "ImageLink", "ArchiveLink"]
 
 _SECTION = "Where policies and restore points are, and how tasks start."
@@ -101,6 +114,29 @@ _OPTIONS = {
         '{"ca_file": "/path/to/ca.crt", "airflow_url": "https://airflow.example"} where the '
         "receiver runs apart from Airflow's API server.",
         default="transition_receiver",
+    ),
+    "accept_guide_heartbeats": {
+        "description": "Take heartbeats in the guide's form, which come without a token. Their "
+        "nodes are shown as untrusted, and never make a cluster lost. Whoever reaches the "
+        "receiver can make them up.",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "False",
+    },
+    "most_guide_nodes": {
+        "description": "So many nodes without a token are known at most.",
+        "version_added": "0.1.0",
+        "type": "integer",
+        "example": None,
+        "default": "1000",
+    },
+    "fencing_hook": _option(
+        "A fencing of your own (network, cloud, power), as package.module.name: a function "
+        "`fence(cluster, packages)`, or a class with that method, which gives a "
+        "`airflow_transition.core.fencing.FenceResult`. It is called by tasks of failover DAGs.",
+        default="",
+        example="acme.fencing.power_off",
     ),
     "preload": {
         "description": "Import the provider's heavy modules (boto3, kubernetes, git) when the "

@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING
 from airflow_transition.settings import read_settings
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from airflow_transition.core.cluster_package import ClusterPackage
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.cluster import ClusterHook
     from airflow_transition.hooks.gitops import GitOpsHook
+    from airflow_transition.hooks.heartbeat import HeartbeatHook
     from airflow_transition.hooks.kubelet import KubeletHook
     from airflow_transition.hooks.oci_registry import OciRegistryHook
+    from airflow_transition.hooks.second_signal import SecondSignalHook
 
 
-def cluster(package: "ClusterPackage") -> "ClusterHook":
+def cluster(package: "ClusterPackage", *, patience: "timedelta | None" = None) -> "ClusterHook":
+    """`patience` is for a cluster that may be lost: how long each answer may take."""
     from airflow_transition.hooks.cluster import ClusterHook
 
-    return ClusterHook(package.kubernetes_conn_id)
+    return ClusterHook(package.kubernetes_conn_id, patience=patience)
 
 
 def kubelet(package: "ClusterPackage") -> "KubeletHook":
@@ -31,10 +36,13 @@ def kubelet(package: "ClusterPackage") -> "KubeletHook":
     return KubeletHook(package.kubernetes_conn_id)
 
 
-def git(package: "ClusterPackage") -> "GitOpsHook":
+def git(package: "ClusterPackage", *, patience: "timedelta | None" = None) -> "GitOpsHook":
+    """`patience` is for a server that may be lost with its cluster: for each git command."""
     from airflow_transition.hooks.gitops import GitOpsHook
 
-    return GitOpsHook(package.git_conn_id, repo_url=package.repo)
+    if patience is None:
+        return GitOpsHook(package.git_conn_id, repo_url=package.repo)
+    return GitOpsHook(package.git_conn_id, repo_url=package.repo, timeout=patience)
 
 
 def store() -> "CheckpointStoreHook":
@@ -50,3 +58,15 @@ def registry() -> "OciRegistryHook":
     from airflow_transition.hooks.oci_registry import OciRegistryHook
 
     return OciRegistryHook(read_settings().registry_conn_id)
+
+
+def receiver() -> "HeartbeatHook":
+    from airflow_transition.hooks.heartbeat import HeartbeatHook
+
+    return HeartbeatHook(read_settings().receiver_conn_id)
+
+
+def second_signal(cluster_name: str) -> "SecondSignalHook":
+    from airflow_transition.hooks.second_signal import SecondSignalHook
+
+    return SecondSignalHook(cluster_name)

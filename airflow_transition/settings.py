@@ -17,6 +17,7 @@ class Settings:
     checkpoint_store_conn_id: str
     registry_conn_id: str
     receiver_conn_id: str
+    fencing_hook: str
 
 
 def read_settings() -> Settings:
@@ -27,6 +28,7 @@ def read_settings() -> Settings:
         checkpoint_store_conn_id=_option("checkpoint_store_conn_id"),
         registry_conn_id=_option("registry_conn_id"),
         receiver_conn_id=_option("receiver_conn_id"),
+        fencing_hook=_option("fencing_hook"),
     )
 
 

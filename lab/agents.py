@@ -1,12 +1,14 @@
 """The transition agent on each node, as its DaemonSet or systemd unit starts it."""
 
+import json
 import sys
 import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
-from lab.description import LabDescription
+from lab.description import LabDescription, write_private
 from lab.node import CHECKPOINTS, Node
 from lab.services.daemon import PROBE_INTERVAL, Daemon, DaemonError
 
@@ -20,7 +22,7 @@ def start(lab: LabDescription) -> None:
     for cluster in lab.clusters:
         start_one(lab, cluster=cluster)
     for cluster in lab.clusters:
-        _wait_ready(lab, cluster=cluster)
+        wait_ready(lab, cluster=cluster)
 
 
 def start_one(lab: LabDescription, *, cluster: str) -> Daemon:
@@ -39,11 +41,40 @@ def start_one(lab: LabDescription, *, cluster: str) -> Daemon:
         "STATE_DIR": str(node.folder / "agent"),
         "CONTAINER_RUNTIME": "podman",
         "METRICS_ADDRESS": f"{node.address}:{_METRICS_PORT}",
+        **_heartbeats(node, lab=lab),
     }
     return node.start("agent", str(_PROGRAM), "run", env=settings)
 
 
-def _wait_ready(lab: LabDescription, *, cluster: str) -> None:
+def write_heartbeats(node: Node, *, url: str, token: str, interval: timedelta) -> None:
+    """Kept on the node, so that its agent sends heartbeats however it is started again."""
+    write_private(_token_file(node), content=token)
+    settings = {
+        "CONTROLLER_URL": url,
+        "CONTROLLER_TOKEN_FILE": str(_token_file(node)),
+        "FAULT_DETECTION_INTERVAL": f"{interval.total_seconds():g}",
+    }
+    write_private(_heartbeats_file(node), content=json.dumps(settings))
+
+
+def _heartbeats(node: Node, *, lab: LabDescription) -> dict[str, str]:
+    """What the agent needs to send heartbeats; nothing before the node has a token."""
+    file = _heartbeats_file(node)
+    if not file.exists():
+        return {}
+    return {**json.loads(file.read_text()), "CONTROLLER_CA_FILE": str(lab.ca_file)}
+
+
+def _heartbeats_file(node: Node) -> Path:
+    return node.folder / "heartbeats.json"
+
+
+def _token_file(node: Node) -> Path:
+    return node.folder / "controller-token"
+
+
+def wait_ready(lab: LabDescription, *, cluster: str) -> None:
+    """Until the agent answers."""
     address = lab.clusters[cluster].node_address
     daemon = agent_of(lab, cluster=cluster)
     deadline = time.monotonic() + _PATIENCE_SECONDS

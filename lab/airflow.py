@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from lab.airflow_processes import (
     kill_all,
@@ -27,6 +27,17 @@ from lab.airflow_processes import (
 from lab.airflow_rest import AirflowApi, AirflowLabError, ignore, until
 from lab.airflow_settings import Secrets, connection_entity, environment
 from lab.description import write_private
+
+
+class Companion(Protocol):
+    """A process beside Airflow's own, with the same configuration."""
+
+    def command(self, *airflow: str) -> list[str]:
+        """Its command line; `airflow` is how Airflow's own program is called."""
+
+    def ready(self) -> bool:
+        """Whether it does its work."""
+
 
 COMPONENTS: dict[str, tuple[str, ...]] = {
     "api-server": ("api-server",),
@@ -53,13 +64,15 @@ class AirflowInstance(AirflowApi):
         database_url: str | None = None,
         settings: Mapping[tuple[str, str], str] | None = None,
         components: Iterable[str] = COMPONENTS,
+        companions: Mapping[str, Companion] | None = None,
         say: Callable[[str], None] = ignore,
     ) -> None:
         """`database_url` None: SQLite in `state_dir`; `settings`: (section, key) -> value.
 
         Another database needs its two drivers, for PostgreSQL psycopg2 and asyncpg.
         """
-        self._components = tuple(components)
+        self._companions = companions or {}
+        self._components = (*components, *self._companions)
         self.state_dir = state_dir.absolute()
         self.url = f"http://127.0.0.1:{port}"
         self.username = _USERNAME
@@ -94,7 +107,7 @@ class AirflowInstance(AirflowApi):
         for name in self._components:
             self.start_component(name)
         self.wait_healthy(deadline=deadline)
-        self._store_connections()
+        self.store_connections(self._connections)
         return self
 
     def stop(self) -> None:
@@ -119,8 +132,10 @@ class AirflowInstance(AirflowApi):
 
     def start_component(self, name: str) -> None:
         """Start one component that is not running."""
+        airflow = (sys.executable, "-m", "airflow")
+        companion = self._companions.get(name)
         self._processes[name] = start_session(
-            [sys.executable, "-m", "airflow", *COMPONENTS[name]],
+            companion.command(*airflow) if companion else [*airflow, *COMPONENTS[name]],
             env=self._environment,
             log=self.log_file(name),
             cwd=self.state_dir,
@@ -175,14 +190,18 @@ class AirflowInstance(AirflowApi):
         health = self.health()
         if not health:
             return "api-server"
-        for name in self._processes.keys() - {"api-server"}:
+        for name in self._processes.keys() & self._companions.keys():
+            if not self._companions[name].ready():
+                return name
+        for name in self._processes.keys() - {"api-server"} - self._companions.keys():
             said = health.get(name.replace("-", "_")) or {}
             if said.get("status") != "healthy" or self._processes[name].poll() is not None:
                 return name
         return None
 
-    def _store_connections(self) -> None:
-        entities = [connection_entity(name, conn) for name, conn in self._connections.items()]
+    def store_connections(self, connections: Mapping[str, Mapping[str, Any]]) -> None:
+        """Add connections to Airflow's, or change them."""
+        entities = [connection_entity(name, conn) for name, conn in connections.items()]
         if not entities:
             return
         action = {"action": "create", "action_on_existence": "overwrite", "entities": entities}

@@ -52,7 +52,7 @@ class AirflowApi:
                 method,
                 f"{self._url}/api/v2/{path}",
                 json=json,
-                headers={"Authorization": f"Bearer {self._token(renew=attempt > 1)}"},
+                headers={"Authorization": f"Bearer {self.bearer(renew=attempt > 1)}"},
                 timeout=60,
             )
             again = answer.status_code == requests.codes.unauthorized
@@ -162,7 +162,8 @@ class AirflowApi:
     def close(self) -> None:
         self._session.close()
 
-    def _token(self, *, renew: bool) -> str:
+    def bearer(self, *, renew: bool = False) -> str:
+        """The admin's token, as everything that asks Airflow for its users takes it."""
         if renew or self._bearer is None:
             answer = self._session.post(f"{self._url}/auth/token", json=self._login, timeout=60)
             if not answer.ok:

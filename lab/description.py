@@ -16,9 +16,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 CLUSTERS = ("cluster1-azure", "cluster2-aws")
 """The guide's sample names, source first."""
 
+ALL_CLUSTERS = (*CLUSTERS, "cluster3-gcp")
+"""Every cluster that a lab may have; the third one only where it is asked for."""
+
 S3_PORT = 8333
 REGISTRY_PORT = 5000
 GIT_PORT = 3000
+RECEIVER_PORT = 8090
 API_PORT = 6443
 APP_NODE_PORT = 30080
 
@@ -38,11 +42,13 @@ class LabSettings(BaseSettings):
     """Folder of everything the lab writes; `down` removes it."""
     cache: Path = Path("/var/cache/airflow-transition-lab")
     """What is downloaded once: CRIU and the base image; `down` leaves it."""
+    clusters: int = Field(default=len(CLUSTERS), ge=len(CLUSTERS), le=len(ALL_CLUSTERS))
+    """A third one has a place to fail over to a second time."""
 
     @field_validator("subnet")
     @classmethod
     def _has_room_for_the_nodes(cls, subnet: IPv4Network) -> IPv4Network:
-        if subnet.num_addresses < _FIRST_NODE + len(CLUSTERS) + 1:
+        if subnet.num_addresses < _FIRST_NODE + len(ALL_CLUSTERS) + 1:
             raise ValueError(f"{subnet} is too small for the lab; use a /24")
         return subnet
 
@@ -50,6 +56,10 @@ class LabSettings(BaseSettings):
     @classmethod
     def _is_absolute(cls, folder: Path) -> Path:
         return folder.absolute()
+
+    @property
+    def cluster_names(self) -> tuple[str, ...]:
+        return ALL_CLUSTERS[: self.clusters]
 
     @property
     def host_address(self) -> str:
@@ -64,10 +74,10 @@ class LabSettings(BaseSettings):
         return f"{self.name}-svc"
 
     def node_address(self, cluster: str) -> str:
-        return self._address(_FIRST_NODE + CLUSTERS.index(cluster))
+        return self._address(_FIRST_NODE + ALL_CLUSTERS.index(cluster))
 
     def node_netns(self, cluster: str) -> str:
-        return f"{self.name}-n{CLUSTERS.index(cluster) + 1}"
+        return f"{self.name}-n{ALL_CLUSTERS.index(cluster) + 1}"
 
     def cluster_folder(self, cluster: str) -> Path:
         return self.state / "clusters" / cluster
@@ -168,9 +178,9 @@ class LabDescription(_Part):
                 url=git_url,
                 username="transition",
                 password=secrets.token_hex(16),
-                repositories={name: f"{git_url}/{name}.git" for name in CLUSTERS},
+                repositories={name: f"{git_url}/{name}.git" for name in settings.cluster_names},
             ),
-            clusters={name: _cluster(name, settings=settings) for name in CLUSTERS},
+            clusters={name: _cluster(name, settings=settings) for name in settings.cluster_names},
         )
 
     @classmethod

@@ -3,12 +3,17 @@
 Pure: answers in, report out. It keeps sums and not answers, so it may run for days.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 _MAX_PROBLEMS = 50
+
+Change = Literal["move", "failover"]
+"""Why the application goes to another cluster. In a move nothing is lost; after a failover it goes
+on from its newest restore point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,8 @@ class Answer:
     monotonic: float
     """When it arrived, in seconds of the client's monotonic clock."""
     wall: AwareDatetime
+    client: str = ""
+    """Who asked; what two of them are told at one moment can arrive in any order."""
 
 
 class _Model(BaseModel):
@@ -41,6 +48,7 @@ class Gap(_Model):
 class Switch(_Model):
     """The application went on in another cluster."""
 
+    change: Change
     source: str
     target: str
     at: AwareDatetime
@@ -48,6 +56,8 @@ class Switch(_Model):
     """Between the last answer there and the first here."""
     counter_before: int
     counter_after: int
+    position_before: int
+    position_after: int
 
 
 class Report(_Model):
@@ -75,7 +85,12 @@ class Ledger:
 
     moves: int = 1
     """How often the application may go to another cluster; one more means that two copies run."""
+    _expected: deque[Change] = field(default_factory=deque)
+    _promised: int = -1
     _last: Answer | None = None
+    _last_of: dict[str, Answer] = field(default_factory=dict)
+    """By client, in the cluster where the application is now."""
+    _highest: int = -1
     _first: Answer | None = None
     _gap: Gap | None = None
     _by_cluster: Counter[str] = field(default_factory=Counter)
@@ -83,13 +98,25 @@ class Ledger:
     _switches: list[Switch] = field(default_factory=list)
     _problems: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._expected.extend(["move"] * self.moves)
+
+    def expect(self, change: Change) -> None:
+        """One more change of the cluster is right, after those that are expected already."""
+        self._expected.append(change)
+
+    def promise(self, counter: int) -> None:
+        """A restore point holds at least this count: no failover may go back further."""
+        self._promised = counter
+
     def take(self, answer: Answer) -> None:
         self._by_cluster[answer.cluster] += 1
         if self._last is None:
             self._first = answer
         else:
             self._compare(answer, last=self._last)
-        self._last = answer
+        self._last = self._last_of[answer.client] = answer
+        self._highest = max(self._highest, answer.counter)
 
     def fail(self, reason: str) -> None:
         self._failures[reason] += 1
@@ -113,37 +140,62 @@ class Ledger:
 
     def _compare(self, answer: Answer, *, last: Answer) -> None:
         self._gap = _longer(self._gap, _gap(last, answer.monotonic, answer.cluster))
-        where = f"{answer.wall.isoformat()}: {answer.cluster}"
+        where = _where(answer)
         if answer.id != last.id:
             self._problem(f"{where}: id {answer.id}, and {last.id} before: it was started anew")
-        if answer.counter <= last.counter:
-            self._problem(f"{where}: counter {answer.counter}, and {last.counter} before")
-        if answer.position < last.position:
-            self._problem(f"{where}: position {answer.position}, and {last.position} before")
-        if answer.cluster != last.cluster:
-            self._switch(answer, last=last)
+        change = self._switch(answer, last=last) if answer.cluster != last.cluster else None
+        if change == "failover":
+            self._went_back(answer)
+        elif change == "move":
+            self._went_on(answer, counter=self._highest, position=last.position)
+        elif before := self._last_of.get(answer.client):
+            self._went_on(answer, counter=before.counter, position=before.position)
+        if change:
+            self._last_of.clear()
 
-    def _switch(self, answer: Answer, *, last: Answer) -> None:
-        if len(self._switches) >= self.moves:
+    def _went_on(self, answer: Answer, *, counter: int, position: int) -> None:
+        where = _where(answer)
+        if answer.counter <= counter:
+            self._problem(f"{where}: counter {answer.counter}, and {counter} before")
+        if answer.position < position:
+            self._problem(f"{where}: position {answer.position}, and {position} before")
+
+    def _went_back(self, answer: Answer) -> None:
+        self._highest = -1
+        if answer.counter <= self._promised:
+            told = f"counter {answer.counter}, and a restore point holds {self._promised}"
+            self._problem(f"{_where(answer)}: {told}: older than promised")
+
+    def _switch(self, answer: Answer, *, last: Answer) -> Change | None:
+        if not self._expected:
             self._problem(
-                f"{answer.wall.isoformat()}: {answer.cluster} answers after {last.cluster}, "
-                f"and {self.moves} move(s) were asked for: two copies run"
+                f"{_where(answer)} answers after {last.cluster}, "
+                f"and {len(self._switches)} move(s) were asked for: two copies run"
             )
-            return
+            return None
+        change = self._expected.popleft()
         self._switches.append(
             Switch(
+                change=change,
                 source=last.cluster,
                 target=answer.cluster,
                 at=answer.wall,
                 waited_seconds=round(answer.monotonic - last.monotonic, 3),
                 counter_before=last.counter,
                 counter_after=answer.counter,
+                position_before=last.position,
+                position_after=answer.position,
             )
         )
+        return change
 
     def _problem(self, text: str) -> None:
         if len(self._problems) < _MAX_PROBLEMS:  # the first ones tell the story
             self._problems.append(text)
+
+
+def _where(answer: Answer) -> str:
+    return f"{answer.wall.isoformat()}: {answer.cluster}"
 
 
 def _gap(last: Answer, monotonic: float, answered_by: str | None) -> Gap:

@@ -1,28 +1,21 @@
 """The whole lab up, down, and what of it runs."""
 
-import errno
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from lab import agents, machine, network, node, processes, video
 from lab.base_image import REPOSITORY, TAG, build
+from lab.cgroups import cgroups_of, remove_cgroups
 from lab.cluster_server import ClusterServer
 from lab.command import run
-from lab.description import CLUSTERS, LabDescription, LabSettings
-from lab.errors import CommandError
+from lab.description import ALL_CLUSTERS, CLUSTERS, LabDescription, LabSettings
 from lab.gitops import gitops_loops
 from lab.push import push
 from lab.seed import seed
 from lab.services.all import services_of
 from lab.services.s3_server import remove_sockets
 from lab.story import Story
-
-_CGROUPS = Path("/sys/fs/cgroup")
-_CGROUP_SECONDS = 20
-_PROBE_SECONDS = 0.02
 
 
 def up(settings: LabSettings, story: Story) -> LabDescription:
@@ -42,7 +35,7 @@ def up(settings: LabSettings, story: Story) -> LabDescription:
             service.wait_ready()
     with story.step("image of the sample application"):
         image = push(build(settings.cache), repository=REPOSITORY, tag=TAG, lab=lab)
-    with story.step("two clusters"):
+    with story.step(" and ".join(lab.clusters)):
         _start_clusters(lab)
     with story.step("the package video in the repository of " + CLUSTERS[0]):
         seed(lab, packages={CLUSTERS[0]: video.package(image=image)})
@@ -78,8 +71,8 @@ def down(settings: LabSettings) -> None:
         run("umount", mount)
     network.remove(settings)
     remove_sockets(settings.state)
-    for cluster in CLUSTERS:
-        _remove_cgroups(settings.node_netns(cluster))
+    for cluster in ALL_CLUSTERS:
+        remove_cgroups(settings.node_netns(cluster))
     if settings.state.exists():
         shutil.rmtree(settings.state)
 
@@ -90,56 +83,20 @@ def remains(settings: LabSettings) -> list[str]:
     found += [f"mount {each}" for each in _mounts(settings.state)]
     found += [f"namespace {each}" for each in network.namespaces(settings)]
     found += [f"interface {each}" for each in network.interfaces(settings)]
-    found += [f"cgroup {path}" for name in CLUSTERS for path in _cgroups(settings.node_netns(name))]
+    found += [
+        f"cgroup {path}" for name in ALL_CLUSTERS for path in cgroups_of(settings.node_netns(name))
+    ]
     return found + ([f"folder {settings.state}"] if settings.state.exists() else [])
 
 
 def _namespaces(settings: LabSettings) -> Iterator[str]:
     for file in network.namespaces(settings):
         yield processes.namespace_of(file, kind="net")
-    for cluster in CLUSTERS:
-        file = settings.mount_namespace(cluster)
-        if file.is_mount():
-            yield processes.namespace_of(file, kind="mnt")
-            yield from _pods_networks(file)
-
-
-def _pods_networks(mount_namespace: Path) -> Iterator[str]:
-    """The network namespaces of the pods, which Podman keeps in the node's own /run."""
-    with suppress(CommandError):  # a node without pods has no such folder
-        listed = run(
-            *("nsenter", f"--mount={mount_namespace}", "--"),
-            *("find", "/run/netns", "-type", "f", "-printf", "net:[%i]\n"),
-        )
-        yield from listed.split()
+    for cluster in ALL_CLUSTERS:
+        yield from node.namespaces(settings.mount_namespace(cluster))
 
 
 def _mounts(state: Path) -> list[str]:
     """Mount points below the state folder, in the order in which they were made."""
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return [each for each in points if Path(each).is_relative_to(state)]
-
-
-def _cgroups(name: str) -> list[Path]:
-    """The node's cgroup in each hierarchy: one below every controller, or one for all."""
-    candidates = [_CGROUPS / name, *(folder / name for folder in _CGROUPS.iterdir())]
-    return [folder for folder in candidates if folder.is_dir()]
-
-
-def _remove_cgroups(name: str) -> None:
-    for folder in _cgroups(name):
-        children = [child for child in folder.rglob("*") if child.is_dir()]
-        for each in (*sorted(children, reverse=True), folder):
-            _remove_cgroup(each)
-
-
-def _remove_cgroup(folder: Path) -> None:
-    """The kernel calls it busy until the last killed process in it is quite gone."""
-    deadline = time.monotonic() + _CGROUP_SECONDS
-    while True:
-        try:
-            return folder.rmdir()
-        except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                raise
-        time.sleep(_PROBE_SECONDS)

@@ -22,6 +22,7 @@ _CAPABILITIES = {"NET_ADMIN": 12, "SYS_CHROOT": 18, "SYS_PTRACE": 19, "SYS_ADMIN
 
 PROGRAMS = {
     "ip": "iproute2",
+    "bridge": "iproute2",
     "nsenter": "util-linux",
     "podman": "podman",
     "runc": "runc",

@@ -4,14 +4,18 @@ Every name begins with the lab's own, so `remove` finds what a half-made or kill
 """
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Protocol
 
 from lab.command import run
-from lab.description import CLUSTERS, LabSettings
+from lab.description import ALL_CLUSTERS, LabSettings
 from lab.errors import CommandError, LabError
 
 _NAMED = Path("/run/netns")
 _LINKS = Path("/sys/class/net")
+_DISABLED, _FORWARDING = "0", "3"
+"""States of a bridge's port."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,31 @@ class Member:
         return f"{self.netns}h"
 
 
-def bridge(settings: LabSettings) -> str:
-    return f"{settings.name}-br"
+class Lab(Protocol):
+    """What a lab's network follows from: its settings, or the description of one that runs."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def subnet(self) -> IPv4Network: ...
+
+
+def bridge(lab: Lab) -> str:
+    return f"{lab.name}-br"
+
+
+def namespace_file(member: Member) -> Path:
+    return _NAMED / member.netns
+
+
+def member_of(settings: LabSettings, *, cluster: str) -> Member:
+    return Member(settings.node_netns(cluster), settings.node_address(cluster))
 
 
 def members(settings: LabSettings) -> list[Member]:
-    nodes = [Member(settings.node_netns(name), settings.node_address(name)) for name in CLUSTERS]
+    """All that this lab can have, whatever an earlier one of the same name had."""
+    nodes = [member_of(settings, cluster=name) for name in ALL_CLUSTERS]
     return [Member(settings.services_netns, settings.services_address), *nodes]
 
 
@@ -44,12 +67,13 @@ def create(settings: LabSettings) -> None:
             where=str(settings.subnet),
             do="set LAB_SUBNET to a free network and LAB_NAME to a new name",
         )
-    length = settings.subnet.prefixlen
     run("ip", "link", "add", link, "type", "bridge")
-    run("ip", "address", "add", f"{settings.host_address}/{length}", "dev", link)
+    address = f"{settings.host_address}/{settings.subnet.prefixlen}"
+    run("ip", "address", "add", address, "dev", link)
     run("ip", "link", "set", link, "up")
-    for member in members(settings):
-        _join(member, link=link, length=length)
+    join(settings, member=Member(settings.services_netns, settings.services_address))
+    for cluster in settings.cluster_names:
+        join(settings, member=member_of(settings, cluster=cluster))
 
 
 def namespaces(settings: LabSettings) -> list[Path]:
@@ -71,15 +95,40 @@ def remove(settings: LabSettings) -> None:
         _remove_link(name)
 
 
-def _join(member: Member, *, link: str, length: int) -> None:
+def join(lab: Lab, *, member: Member) -> None:
+    """Make the member's namespace and connect it."""
     run("ip", "netns", "add", member.netns)
     peer = ("type", "veth", "peer", "name", "eth0", "netns", member.netns)
     run("ip", "link", "add", member.host_link, *peer)
-    run("ip", "link", "set", member.host_link, "master", link, "up")
+    run("ip", "link", "set", member.host_link, "master", bridge(lab), "up")
     inside = ("ip", "-netns", member.netns)
-    run(*inside, "address", "add", f"{member.address}/{length}", "dev", "eth0")
+    address = f"{member.address}/{lab.subnet.prefixlen}"
+    run(*inside, "address", "add", address, "dev", "eth0")
     run(*inside, "link", "set", "lo", "up")
     run(*inside, "link", "set", "eth0", "up")
+
+
+def leave(member: Member) -> None:
+    """Take its namespace away, and its end of the cable with it."""
+    if namespace_file(member).exists():
+        run("ip", "netns", "delete", member.netns)
+    if (_LINKS / member.host_link).exists():
+        _remove_link(member.host_link)
+
+
+def unplug(member: Member) -> None:
+    """The cable is pulled: nothing comes or goes, and both ends see that."""
+    run("ip", "link", "set", member.host_link, "down")
+
+
+def cut(member: Member) -> None:
+    """Packets to and from it are lost on their way; nobody is told."""
+    run("bridge", "link", "set", "dev", member.host_link, "state", _DISABLED)
+
+
+def connect(member: Member) -> None:
+    """Undo `cut`."""
+    run("bridge", "link", "set", "dev", member.host_link, "state", _FORWARDING)
 
 
 def _remove_link(name: str) -> None:

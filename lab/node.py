@@ -8,19 +8,24 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import criu
 from lab.command import run
-from lab.description import CLUSTERS, LabDescription, LabSettings
+from lab.description import ALL_CLUSTERS, LabDescription, LabSettings
+from lab.errors import CommandError
+from lab.processes import namespace_of
 from lab.services.daemon import Daemon
 
 CHECKPOINTS = Path("/var/lib/kubelet/checkpoints")
 """Where the kubelet writes archives, on every node."""
 
 _POD_NETWORKS = "10.244.{}.0/24"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SCRATCH = ("/run", "/dev/shm")  # noqa: S108 - the places that get a tmpfs of their own
 
 
@@ -57,7 +62,7 @@ class Node:
 
     @property
     def pod_network(self) -> str:
-        return _POD_NETWORKS.format(CLUSTERS.index(self.cluster) + 1)
+        return _POD_NETWORKS.format(ALL_CLUSTERS.index(self.cluster) + 1)
 
     @property
     def cgroup(self) -> str:
@@ -90,9 +95,13 @@ class Node:
 
 
 def create(node: Node, *, lab: LabDescription) -> None:
-    """Make the node's mount namespace and its settings; the network namespace is there already."""
+    """Make the node's mount namespace and its settings; the network namespace is there already.
+
+    What an earlier boot left on the node's disk is found again; memory and `/run` are new.
+    """
     private = _private_folders(node)
     _write_settings(node, lab=lab)
+    _boot_id_file(node).write_text(f"{uuid.uuid4()}\n")
     for target in private:
         target.mkdir(parents=True, exist_ok=True)
     # A namespace file can only be kept on a mount that is not shared.
@@ -102,10 +111,39 @@ def create(node: Node, *, lab: LabDescription) -> None:
     run(
         *("nsenter", f"--net=/run/netns/{node.netns}", "--"),
         *("unshare", f"--mount={node.mount_namespace}", "--propagation", "private"),
-        *("sh", "-eu", "-c", _mounts(private)),
+        *("sh", "-eu", "-c", _mounts(private, boot_id=_boot_id_file(node))),
     )
     _log_in(node, lab=lab)
     node.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+
+
+def namespaces(mount_namespace: Path) -> Iterator[str]:
+    """Names of a node's mount namespace and of its pods' networks, while it is there."""
+    if mount_namespace.is_mount():
+        yield namespace_of(mount_namespace, kind="mnt")
+        yield from _pod_networks(mount_namespace)
+
+
+def _pod_networks(mount_namespace: Path) -> Iterator[str]:
+    """Podman keeps them in the node's own /run."""
+    with suppress(CommandError):  # a node without pods has no such folder
+        listed = run(
+            *("nsenter", f"--mount={mount_namespace}", "--"),
+            *("find", "/run/netns", "-type", "f", "-printf", "net:[%i]\n"),
+        )
+        yield from listed.split()
+
+
+def discard(node: Node) -> None:
+    """Take the node's mounts away; its disk stays. Nothing runs on it any more."""
+    for place in (node.mount_namespace, node.folder):
+        if place.is_mount():
+            run("umount", str(place))
+
+
+def _boot_id_file(node: Node) -> Path:
+    """Each node boots by itself, though all share one kernel."""
+    return node.folder / "boot_id"
 
 
 def _private_folders(node: Node) -> dict[Path, Path]:
@@ -121,8 +159,9 @@ def _private_folders(node: Node) -> dict[Path, Path]:
     return places
 
 
-def _mounts(private: Mapping[Path, Path]) -> str:
-    binds = [f"mount --bind '{source}' '{target}'" for target, source in private.items()]
+def _mounts(private: Mapping[Path, Path], *, boot_id: Path) -> str:
+    places = {**private, _BOOT_ID: boot_id}
+    binds = [f"mount --bind '{source}' '{target}'" for target, source in places.items()]
     scratch = [f"mount -t tmpfs -o mode=0755 tmpfs {place}" for place in _SCRATCH]
     return "\n".join([*binds, *scratch, "chmod 1777 /dev/shm", "mkdir -p /run/lock"])
 

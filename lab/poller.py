@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import urlsplit
 
-from lab.ledger import Answer, Ledger, Report
+from lab.ledger import Answer, Change, Ledger, Report
+from lab.netns import enter
 
 INTERVAL = timedelta(milliseconds=50)
 # Short, so that an address whose packets are dropped is asked again soon after its door opens.
@@ -39,19 +40,28 @@ class Poller:
         self,
         urls: Mapping[str, str],
         *,
+        inside: Mapping[str, str] | None = None,
         moves: int = 1,
         interval: timedelta = INTERVAL,
         record: IO[str] | None = None,
     ) -> None:
-        """`urls` by cluster; `record` gets each answer as a line of JSON."""
+        """`urls` by cluster; `record` gets each answer as a line of JSON.
+
+        `inside`: network namespaces by cluster, each with a client of its own, who still reaches
+        the cluster when nobody else does.
+        """
         self._ledger = Ledger(moves=moves)
         self._record = record
         self._interval_seconds = interval.total_seconds()
         self._lock = threading.Lock()
         self._ending = threading.Event()
+        clients: list[tuple[str, str, str | None]] = [
+            (cluster, url, None) for cluster, url in urls.items()
+        ]
+        clients += [(cluster, urls[cluster], netns) for cluster, netns in (inside or {}).items()]
         self._threads = [
-            threading.Thread(target=self._poll, args=item, name=f"poll-{item[0]}", daemon=True)
-            for item in urls.items()
+            threading.Thread(target=self._poll, args=each, name=f"poll-{each[0]}", daemon=True)
+            for each in clients
         ]
 
     def __enter__(self) -> Self:
@@ -74,14 +84,26 @@ class Poller:
         with self._lock:
             return self._ledger.report(monotonic=time.monotonic())
 
-    def _poll(self, cluster: str, url: str) -> None:
+    def expect(self, change: Change) -> None:
+        """See `Ledger.expect`."""
+        with self._lock:
+            self._ledger.expect(change)
+
+    def promise(self, counter: int) -> None:
+        """See `Ledger.promise`."""
+        with self._lock:
+            self._ledger.promise(counter)
+
+    def _poll(self, cluster: str, url: str, netns: str | None) -> None:
+        if netns:
+            enter(netns)
         connection = HTTPConnection(urlsplit(url).netloc, timeout=_CONNECT_SECONDS)
         path = urlsplit(url).path or "/"
         due = time.monotonic()
         while not self._ending.wait(max(0.0, due - time.monotonic())):
             due = max(due, time.monotonic() - self._interval_seconds) + self._interval_seconds
             try:
-                self._take(ask(connection, cluster=cluster, path=path))
+                self._take(ask(connection, cluster=cluster, path=path, client=netns or ""))
             except RefusedError as error:
                 self._fail(f"{cluster}: {error}")
             except (OSError, HTTPException) as error:
@@ -101,7 +123,7 @@ class Poller:
             self._ledger.fail(reason)
 
 
-def ask(connection: HTTPConnection, *, cluster: str, path: str) -> Answer:
+def ask(connection: HTTPConnection, *, cluster: str, path: str, client: str = "") -> Answer:
     """One question over a connection that stays open; OSError and RefusedError say why none."""
     if connection.sock is None:
         _connect(connection)
@@ -119,6 +141,7 @@ def ask(connection: HTTPConnection, *, cluster: str, path: str) -> Answer:
             position=int(state["position"]),
             monotonic=time.monotonic(),
             wall=datetime.now(UTC),
+            client=client,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise RefusedError("not the application's answer") from error

@@ -37,7 +37,7 @@ class ClaimRequest(WireModel):
     """By which the silence of clusters is judged for the limits."""
     limits: FailoverLimits = FailoverLimits()
     approved: bool = False
-    """A person has decided: the limits do not hold this claim back."""
+    """A person has decided: neither limits nor agents that are heard hold this claim back."""
 
 
 class Claim(WireModel):
@@ -59,12 +59,14 @@ class Claim(WireModel):
 class ClaimRefusal(WireModel):
     """Why a claim was not given."""
 
-    reason: Literal["taken", "epoch", "limit"]
-    """taken: another run has it; epoch: the cluster's epoch has risen meanwhile; limit: too much
-    would move at once."""
+    reason: Literal["taken", "epoch", "heard", "limit"]
+    """taken: another run has it; epoch: the cluster's epoch has risen meanwhile; heard: none of
+    its agents is silent, or it is not known; limit: too much would move at once."""
     text: str
     holder: str | None = None
     """The run that has it."""
+    retry_seconds: float | None = None
+    """It can pass by itself: ask again after so long. None: only a person's word changes it."""
 
 
 class PackageFence(WireModel):

@@ -39,25 +39,20 @@ class ClusterPackage(WireModel):
 
 def source_package(policy: ClusterPolicy, *, package: PackageSelector) -> ClusterPackage:
     """The package where the policy protects it."""
-    return _in_cluster(package, cluster=policy.source.name, repo=policy.source.repo)
+    return package_on(policy, package=package, cluster=policy.source.name)
 
 
-def target_package(
-    policy: ClusterPolicy, *, package: PackageSelector, target: str
-) -> ClusterPackage:
-    """The same package in one of the clusters that the policy prefers."""
+def package_on(policy: ClusterPolicy, *, package: PackageSelector, cluster: str) -> ClusterPackage:
+    """The same package in one of the policy's clusters, or in another one."""
     repos = {
-        cluster.name: cluster.repo for cluster in policy.spec.target_cluster_policy.prefer_clusters
+        policy.source.name: policy.source.repo,
+        **{each.name: each.repo for each in policy.spec.target_cluster_policy.prefer_clusters},
     }
-    return _in_cluster(package, cluster=target, repo=repos.get(target))
-
-
-def _in_cluster(package: PackageSelector, *, cluster: str, repo: str | None) -> ClusterPackage:
     return ClusterPackage(
         cluster=cluster,
         package=package.name,
         package_path=package.package_path,
         namespace=package.namespace,
         quiesce=package.quiesce,
-        repo=repo,
+        repo=repos.get(cluster),
     )

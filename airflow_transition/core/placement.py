@@ -60,12 +60,14 @@ def place(
     facts: Mapping[str, Sequence[NodeFacts]],
     forced: str | None = None,
     freshness: Freshness | None = None,
+    unfit: Mapping[str, str] | None = None,
 ) -> Placement:
     """The accepted candidate with the highest weight.
 
     Ties go to the one with more fitting nodes, then to the first by name. `needs` are the facts of
     the node that the restore point was made on. A target that a person chose (`forced`) need not
-    be a candidate, but has to pass the filter all the same.
+    be a candidate, but has to pass the filter all the same. `unfit` are clusters that cannot be the
+    target for a reason of their own, such as that they are silent too.
     """
     weights = {candidate.name: candidate.weight for candidate in candidates}
     if forced is not None:
@@ -73,6 +75,7 @@ def place(
     verdicts = []
     for cluster in sorted({*weights, *avoid, *facts, source}):
         reason = _against_cluster(cluster, weights=weights, avoid=avoid, source=source)
+        reason = reason or (unfit or {}).get(cluster)
         if reason is not None:
             verdicts.append(Verdict(cluster, accepted=False, score=0, reasons=(reason,)))
             continue

@@ -1,6 +1,6 @@
 """Restore points: all checkpoints of one pod taken together, and which of them to use."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
@@ -115,15 +115,20 @@ class Choice:
 
 
 def choose(
-    points: Iterable[RestorePoint], *, now: datetime, max_age: timedelta | None = None
+    points: Iterable[RestorePoint],
+    *,
+    now: datetime,
+    max_age: timedelta | None = None,
+    refused: Callable[[RestorePoint], str | None] = lambda _: None,
 ) -> Choice:
     """Newest verified restore point, with a reason for each newer one.
 
     With `max_age`, one that is older is refused rather than used: a person asked for that limit.
+    `refused` says why one cannot be used for another reason, such as that no node can restore it.
     """
     passed_over: list[Reason] = []
     for point in sorted(points, key=lambda point: (point.created, point.id), reverse=True):
-        reason = _reason_against(point, now=now, max_age=max_age)
+        reason = _reason_against(point, now=now, max_age=max_age) or refused(point)
         if reason is None:
             return Choice(point, tuple(passed_over))
         passed_over.append(Reason(point.id, reason))
@@ -135,11 +140,11 @@ def _reason_against(point: RestorePoint, *, now: datetime, max_age: timedelta | 
         return "its images were not read back from the registry, so it may not restore"
     age = point.age(now=now)
     if max_age is not None and age > max_age:
-        return f"it is {_spoken(age)} old, and at most {_spoken(max_age)} is allowed"
+        return f"it is {spoken(age)} old, and at most {spoken(max_age)} is allowed"
     return None
 
 
-def _spoken(duration: timedelta) -> str:
+def spoken(duration: timedelta) -> str:
     """Two largest units: '3 d 4 h', '5 min 2 s'."""
     seconds = int(duration.total_seconds())
     parts = []

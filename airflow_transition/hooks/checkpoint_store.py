@@ -1,6 +1,7 @@
 """The checkpoint store: archives, their records, restore points and node facts in one S3 bucket."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +15,7 @@ from transition_wire.checkpoint_record import CheckpointRecord
 from transition_wire.model import WireModel
 from transition_wire.node_facts import NodeFacts
 
+from airflow_transition.core.failover import Transition, transition_key
 from airflow_transition.core.restore_points import (
     RestorePoint,
     restore_point_key,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import PutObjectOutputTypeDef
 
+_READERS = 8
+"""Small documents read at a time: a plan reads one for each node and restore point."""
 _DOCUMENT_BYTES_MAX = 4 << 20
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
@@ -131,14 +135,38 @@ class CheckpointStoreHook(BaseHook):
         keys = sorted(self._keys(folder), reverse=True)[:newest]
         return list(self._readable(keys, RestorePoint))
 
+    def restore_points_of(
+        self, *, cluster: str, workload: str, namespace: str | None, newest: int = 20
+    ) -> list[RestorePoint]:
+        """`list_restore_points`, also where the manifests do not say the workload's namespace."""
+        namespaces = [namespace] if namespace else self._namespaces(cluster)
+        return [
+            point
+            for each in namespaces
+            for point in self.list_restore_points(
+                cluster=cluster, namespace=each, workload=workload, newest=newest
+            )
+        ]
+
+    def put_transition(self, transition: Transition) -> None:
+        """Keep the story of a failover, or its next chapter."""
+        key = transition_key(transition.plan.id, prefix=self.prefix)
+        self._replace(key, transition)
+
+    def find_transition(self, failover: str) -> Transition | None:
+        """The story of a failover by its id."""
+        return self._find(transition_key(failover, prefix=self.prefix), Transition)
+
     def list_node_facts(self, cluster: str) -> list[NodeFacts]:
         """Read the newest facts of a cluster's nodes."""
         return list(self._readable(self._keys(f"{self.prefix}nodes/{cluster}/"), NodeFacts))
 
     def _readable(self, keys: list[str], document: type[_Document]) -> Iterator[_Document]:
-        for key in keys:
+        with ThreadPoolExecutor(_READERS) as readers:
+            reading = [readers.submit(self._find, key, document) for key in keys]
+        for each in reading:
             try:
-                found = self._find(key, document)
+                found = each.result()
             except ObjectUnreadableError as error:
                 self.log.error("left out: %s", error)  # noqa: TRY400  the message says it all
                 continue
@@ -202,6 +230,18 @@ class CheckpointStoreHook(BaseHook):
                 for item in page.get("Contents", [])
                 if item["Key"].endswith(".json")
             ]
+
+    def _namespaces(self, cluster: str) -> list[str]:
+        """Those that have restore points of the cluster."""
+        folder = restore_points_folder(
+            prefix=self.prefix, cluster=cluster, namespace="", workload=""
+        ).rstrip("/")
+        with store_errors(self._address(folder)):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=f"{folder}/", Delimiter="/"
+            )
+            found = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+        return [prefix.rstrip("/").rpartition("/")[2] for prefix in found]
 
     def _address(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"

@@ -26,6 +26,8 @@ Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is 
   DELETE /apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies/{name}       404 is fine
   POST   /api/v1/namespaces                                             409 is fine; for a door that
          is closed in a namespace which the target does not have yet
+  PATCH  /apis/apps/v1/namespaces/{ns}/{plural}/{name}                  application/merge-patch+json
+         {"spec":{"replicas":0}}: a lost cluster that still answers
   POST   /api/v1/nodes/{node}/proxy/checkpoint/{ns}/{pod}/{container}?timeout=   (hooks/kubelet.py)
 
 Only where a policy has a quiesce hook:
@@ -36,6 +38,7 @@ Only where a policy has a quiesce hook:
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -43,6 +46,7 @@ from airflow.sdk import BaseHook
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
+from airflow_transition.hooks.desired import missing, not_applied, scale_down
 from airflow_transition.hooks.door import ClosedDoor, Door, DoorPlan
 from airflow_transition.hooks.kube_api import KubeApi
 from airflow_transition.hooks.polling import Poll
@@ -92,12 +96,23 @@ class ClusterHook(BaseHook):
 
     :param kubernetes_conn_id: the connection; its id is the cluster's name in policies.
     :param poll: how waiting is done; tests pass a clock of their own.
+    :param patience: for each answer of a cluster that may be lost; None: the usual, longer one.
     """
 
-    def __init__(self, kubernetes_conn_id: str, *, poll: Poll | None = None) -> None:
+    def __init__(
+        self,
+        kubernetes_conn_id: str,
+        *,
+        poll: Poll | None = None,
+        patience: timedelta | None = None,
+    ) -> None:
         super().__init__()
         self.cluster = kubernetes_conn_id
-        self.api = KubeApi(kubernetes_conn_id)
+        self.api = (
+            KubeApi(kubernetes_conn_id)
+            if patience is None
+            else KubeApi(kubernetes_conn_id, patience=patience)
+        )
         self.poll = poll or Poll()
 
     def find_workload(self, package: str, *, namespace: str | None = None) -> Workload:
@@ -210,6 +225,33 @@ class ClusterHook(BaseHook):
                 do="look at the pod's events and at the GitOps engine's state",
             ),
         )
+
+    def wait_applied(
+        self,
+        wanted: Mapping[str, Mapping[str, str]],
+        *,
+        namespaces: AbstractSet[str],
+        timeout: timedelta,
+    ) -> None:
+        """Return when the API server wants each package (key) from its images (by container)."""
+        unfinished: list[str] = []
+
+        def applied() -> bool | None:
+            found = [each for namespace in namespaces for each in self._annotated(namespace)]
+            unfinished[:] = missing(found, wanted=wanted)
+            return None if unfinished else True
+
+        self.poll.until(
+            applied,
+            timeout=timeout,
+            late=lambda: not_applied(
+                unfinished, where=f"cluster {self.cluster!r}", timeout=timeout
+            ),
+        )
+
+    def scale_down(self, kind: str, *, namespace: str, name: str) -> bool:
+        """Have the API server want no replica; False: it knows no such workload."""
+        return scale_down(self.api, kind=kind, namespace=namespace, name=name)
 
     def describe_door(self, workload: Workload) -> DoorPlan:
         """What closing the door would close, and what it cannot."""

@@ -1,6 +1,6 @@
 """Manifests in a clone: read and written byte for byte, and never outside of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from airflow_transition.hooks.git_errors import (
@@ -37,6 +37,13 @@ def read_folder(root: Path, folder: str) -> dict[str, str]:
             )
         files[path.relative_to(root).as_posix()] = _text(path)
     return files
+
+
+def read_folders(root: Path, folders: Sequence[str]) -> dict[str, dict[str, str]]:
+    """`read_folder` of each, by folder; one that the clone does not have is left out."""
+    return {
+        folder: read_folder(root, folder) for folder in folders if inside(root, folder).is_dir()
+    }
 
 
 def write_files(root: Path, files: Mapping[str, str]) -> None:

@@ -1,8 +1,9 @@
 """Read packages in a GitOps repository, and commit promotions to it so that no push is lost.
 
 Credentials are those of the Airflow connection of type git, and reach git by its environment alone:
-they stand in no command line, no URL and no file of the clone. One clone at a time per process,
-because the provider's hook sets them in the process's own environment too.
+they stand in no command line, no URL and no file of the clone. The provider's hook sets them in the
+process's own environment too; there they are taken out again at once, so that several repositories
+can be read at a time.
 """
 
 import os
@@ -10,7 +11,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
@@ -27,7 +28,7 @@ from airflow_transition.hooks.git_errors import (
     PushRaceError,
     RevertConflictError,
 )
-from airflow_transition.hooks.git_files import read_folder
+from airflow_transition.hooks.git_files import read_folder, read_folders
 
 _ATTEMPTS = 15
 """The unluckiest of 8 needed 7."""
@@ -37,7 +38,8 @@ _PROTOCOLS = "https:http:ssh:file"
 
 _TRAILER_KEY = re.compile(r"^[A-Za-z][A-Za-z0-9-]*$")
 _SHA = re.compile(r"^[0-9a-f]{40}$")
-_one_at_a_time = Lock()
+_environment = Lock()
+"""Held while the process's environment is changed and put back."""
 
 
 class GitConnectionError(PermanentError):
@@ -97,6 +99,11 @@ class GitOpsHook(BaseHook):
         with self._clone(_only(folder)) as clone:
             return read_folder(clone.root, folder)
 
+    def read_all(self, folders: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Manifests of several folders by folder, from one clone; a missing folder is left out."""
+        with self._clone(tuple(folders)) as clone:
+            return read_folders(clone.root, folders)
+
     def find(self, trailers: Mapping[str, str]) -> str | None:
         """The newest commit that carries all `trailers` and was not reverted since."""
         with self._clone(()) as clone:
@@ -109,13 +116,14 @@ class GitOpsHook(BaseHook):
         message: str,
         trailers: Mapping[str, str],
         folder: str | None = None,
+        folders: Sequence[str] = (),
     ) -> Commit:
         """Apply `change` to a clone, commit and push it; once, however often it is called.
 
         The `trailers` together are the commit's identity: where the branch has one that carries
         them all, that is the result. `change` gets the clone's root, and is applied anew to the new
         head when somebody else pushed first. A change that changes nothing is a success too.
-        With `folder`, only that one is in the clone: quicker in a large repository.
+        With `folder` or `folders`, only they are in the clone: quicker in a large repository.
         """
         _check_trailers(trailers)
 
@@ -124,7 +132,7 @@ class GitOpsHook(BaseHook):
             clone.stage()
             return message
 
-        return self._land(prepare, trailers=trailers, folders=_only(folder))
+        return self._land(prepare, trailers=trailers, folders=tuple(folders) or _only(folder))
 
     def revert(self, sha: str, *, trailers: Mapping[str, str] | None = None) -> Commit:
         """Undo the commit `sha` by a new one, once."""
@@ -190,11 +198,7 @@ class GitOpsHook(BaseHook):
 
     @contextmanager
     def _clone(self, folders: Sequence[str] | None) -> Iterator[GitClone]:
-        with (
-            _one_at_a_time,
-            self._remote() as remote,
-            cloned(remote, folders=folders) as clone,
-        ):
+        with self._remote() as remote, cloned(remote, folders=folders) as clone:
             yield clone
 
     @contextmanager
@@ -213,9 +217,35 @@ class GitOpsHook(BaseHook):
                 where=f"connection {self.git_conn_id!r}",
                 do="put the repository's URL into its host field",
             )
-        with hook.configure_hook_env():
-            environment = {**hook.env, **_own_environment(extra.get("ca_file"))}
+        with _credentials(hook) as credentials:
+            environment = {**credentials, **_own_environment(extra.get("ca_file"))}
             yield Remote(url, extra.get("branch"), environment, self.timeout)
+
+
+@contextmanager
+def _credentials(hook: GitHook) -> Iterator[dict[str, str]]:
+    """What git needs in its environment; the files that it names live as long as the context."""
+    with ExitStack() as stack:
+        with _environment, _environment_kept():
+            stack.enter_context(hook.configure_hook_env())
+            credentials = dict(hook.env)
+        try:
+            yield credentials
+        finally:
+            with _environment, _environment_kept():
+                stack.close()
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """The process's own environment is afterwards what it was before."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _only(folder: str | None) -> Sequence[str] | None:

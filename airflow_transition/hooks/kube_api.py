@@ -98,10 +98,18 @@ class KubeApi:
     """The API server behind an Airflow connection of type kubernetes."""
 
     kubernetes_conn_id: str
+    patience: timedelta = _READ
+    """For each answer, where the call says nothing else."""
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
-    def read(self, path: str, *, query: Mapping[str, str] | None = None) -> Json:
-        return self.call("GET", path, query=query)
+    def read(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
+    ) -> Json:
+        return self.call("GET", path, query=query, timeout=timeout)
 
     def call(
         self,
@@ -111,9 +119,17 @@ class KubeApi:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         content_type: str = "application/json",
+        timeout: timedelta | None = None,
     ) -> Json:
         """Send one request and give the JSON object of its answer; a refusal raises by its name."""
-        answer = self.send(method, path, query=query, body=body, content_type=content_type)
+        answer = self.send(
+            method,
+            path,
+            query=query,
+            body=body,
+            content_type=content_type,
+            timeout=timeout or self.patience,
+        )
         where = self.where(method, path)
         if not answer.ok:
             raise refusal(answer, where=where)
@@ -181,7 +197,8 @@ class KubeApi:
                 body=None if request.body is None else json.dumps(request.body),
                 headers=headers,
                 timeout=urllib3.Timeout(
-                    connect=_CONNECT.total_seconds(), read=request.timeout.total_seconds()
+                    connect=min(_CONNECT, request.timeout).total_seconds(),
+                    read=request.timeout.total_seconds(),
                 ),
                 preload_content=False,
                 retries=False,

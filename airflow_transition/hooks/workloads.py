@@ -52,6 +52,8 @@ class Workload:
     host_ports: tuple[int, ...]
     revision: str | None
     """What the newest pods are known by; None where it cannot be told."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Container name to image, as the pod template wants it."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
@@ -127,6 +129,7 @@ def read_workload(found: Json, *, kind: str) -> Workload:
         host_network=bool(pod_spec.get("hostNetwork")),
         host_ports=tuple(_host_ports(pod_spec)),
         revision=_revision(found, kind=kind),
+        images={item["name"]: item.get("image", "") for item in pod_spec["containers"]},
     )
 
 

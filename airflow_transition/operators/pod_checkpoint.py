@@ -1,7 +1,7 @@
 """Checkpoint every container of a package's pod."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +13,7 @@ from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.door_record import DoorRecord
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.pod_checkpoint import PodCheckpoint, WrittenArchive
+from airflow_transition.operators.package_place import place_of, register_lease
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -43,6 +44,9 @@ class PodCheckpointOperator(BaseOperator):
 
     :param package: which package in which cluster (`ClusterPackage`).
     :param door: what DoorCloseOperator returned; None: the workload keeps serving.
+    :param places: the same package in each cluster that it may have moved to: it is checkpointed
+        where the repositories say that it runs. None: where `package` says.
+    :param lease_seconds: the pods answer only as long as their node renews a lease of this length.
     :param checkpoint_timeout: for one container; about a second for each 150 MB of its memory.
     """
 
@@ -54,21 +58,30 @@ class PodCheckpointOperator(BaseOperator):
         *,
         package: TaskValue,
         door: TaskValue | None = None,
+        places: Sequence[Mapping[str, Any]] | None = None,
+        lease_seconds: float | None = None,
         checkpoint_timeout: timedelta = timedelta(minutes=30),
         **kwargs: Any,
     ) -> None:
         super().__init__(**retrying(kwargs))
         self.package = package
         self.door = door
+        self.places = places
+        self.lease_seconds = lease_seconds
         self.checkpoint_timeout = checkpoint_timeout
 
     def execute(self, context: Context) -> dict[str, Any]:
         package = ClusterPackage.model_validate(self.package)
+        if self.places:
+            package = place_of(package, places=self.places)
+            self.log.info("it runs on %s", package.cluster)
         hook = outside.cluster(package)
         workload = hook.find_workload(package.package, namespace=package.namespace)
         if not self.door:
             skip_where_nothing_serves(hook, workload=workload)
         pod, others = hook.find_pod(workload)
+        if self.lease_seconds is not None:
+            register_lease(package, workload=workload, seconds=self.lease_seconds)
         door = DoorRecord.model_validate(self.door) if self.door else None
         if door:
             require_door(hook, workload=workload, lock=door.lock)

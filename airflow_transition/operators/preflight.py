@@ -6,11 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
-from airflow_transition.core.cluster_package import (
-    ClusterPackage,
-    source_package,
-    target_package,
-)
+from airflow_transition.core.cluster_package import ClusterPackage, package_on, source_package
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import find_workload
 from airflow_transition.core.move import AUTOMATIC, MovePlan
@@ -59,7 +55,7 @@ class Preflight:
             )
         pod, others = hook.find_pod(workload)
         placement = self._place(self._source_facts(str(pod.node)))
-        target = target_package(self.policy, package=self.package, target=str(placement.target))
+        target = package_on(self.policy, package=self.package, cluster=str(placement.target))
         self._check_manifests(workload)
         self._check_target(target, workload=workload)
         outside.registry().check()

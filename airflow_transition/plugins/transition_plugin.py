@@ -3,11 +3,13 @@
 import importlib
 import logging
 import sys
+from functools import cached_property
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import conf
 
+from airflow_transition.core.errors import TransitionError
 from airflow_transition.links import ArchiveLink, CommitLink, ImageLink
 from airflow_transition.settings import SECTION
 
@@ -20,17 +22,34 @@ _NEEDED_BY_TASKS = (
     "airflow_transition.hooks.oci_registry",
 )
 
+RECEIVER_PREFIX = "/transition"
+
 log = logging.getLogger(__name__)
 
 
 class TransitionPlugin(AirflowPlugin):
-    """The provider's links; and, in the scheduler, its modules before workers are forked.
+    """The provider's links and receiver; in the scheduler, its modules before workers are forked.
 
     It has no listeners: one listener makes every DAG that uses `end_from_trigger` fail to import.
     """
 
     name = "transition"
     operator_extra_links = [CommitLink(), ImageLink(), ArchiveLink()]  # noqa: RUF012 - Airflow's API
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The receiver in Airflow's API server; imported here, as no other process needs it.
+
+        On a database that it cannot use Airflow starts without it, and says so.
+        """
+        from airflow_transition.heartbeat.airflow_app import airflow_receiver  # noqa: PLC0415
+
+        try:
+            app = airflow_receiver()
+        except TransitionError as error:
+            log.error("no receiver of heartbeats: %s", error)  # noqa: TRY400 - it says all
+            return []
+        return [{"name": "transition", "app": app, "url_prefix": RECEIVER_PREFIX}]
 
     @classmethod
     def on_load(cls, *_args: Any, **_kwargs: Any) -> None:

@@ -16,7 +16,7 @@ from lab.api.registry import Registry
 from lab.api.server import Server
 from lab.api.store import Store
 from lab.certificates import Authority
-from lab.description import API_PORT, CLUSTERS, LabDescription, LabSettings
+from lab.description import ALL_CLUSTERS, API_PORT, LabDescription, LabSettings
 from lab.node import CHECKPOINTS, Node
 
 
@@ -66,7 +66,7 @@ async def serve(cluster: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="lab.api", description=__doc__)
-    parser.add_argument("cluster", choices=CLUSTERS)
+    parser.add_argument("cluster", choices=ALL_CLUSTERS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncio.run(serve(parser.parse_args().cluster))
 

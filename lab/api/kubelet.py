@@ -42,6 +42,7 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._dumping: set[str] = set()
+        self._running: frozenset[str] = frozenset()
 
     async def adopt(self) -> None:
         """After a start: what runs for a pod that no longer exists is ended, the rest is kept."""
@@ -49,6 +50,7 @@ class Kubelet:
         for pod_id, uid in (await self._podman.pods()).items():
             if uid not in wanted:
                 await self._podman.remove_pod(pod_id, grace_seconds=0)
+        self._running = await self._podman.running_pods()
 
     def sync(self) -> None:
         """Give every pod its worker, and end those that are to go."""
@@ -66,6 +68,8 @@ class Kubelet:
                 )
                 if is_active(pod):
                     self._workers[uid].start()
+                if _was_up(pod) and uid not in self._running:
+                    self._teller(uid)()  # the machine was rebooted: what the store says is past
             if not is_active(pod):
                 self._ending[uid] = asyncio.create_task(self._end(pod))
 
@@ -140,3 +144,7 @@ class Kubelet:
                 await asyncio.sleep(wait)
         self._store.remove(POD, pod)
         del self._workers[uid], self._ending[uid]
+
+
+def _was_up(pod: Object) -> bool:
+    return bool(pod.get("status", {}).get("containerStatuses"))

@@ -61,6 +61,12 @@ class Podman:
         listed = json.loads(await self._podman("pod", "ps", "--format", "json")) or []
         return {each["Id"]: (each.get("Labels") or {}).get(_UID_LABEL, "") for each in listed}
 
+    async def running_pods(self) -> frozenset[str]:
+        """Uids of the cluster's pods of which processes run."""
+        listed = json.loads(await self._podman("pod", "ps", "--format", "json")) or []
+        up = (each for each in listed if each["Status"] in {"Running", "Degraded"})
+        return frozenset((each.get("Labels") or {}).get(_UID_LABEL, "") for each in up)
+
     async def start_pod(self, pod: Object) -> tuple[str, str, bool]:
         """Make the pod's namespaces unless they are there.
 
@@ -69,7 +75,7 @@ class Podman:
         uid = pod["metadata"]["uid"]
         known = [found for found, label in (await self.pods()).items() if label == uid]
         infra = _infra_name(pod)
-        if known and await self.container(infra) is None:  # Podman was killed as it made the pod
+        if known and not await self._runs(infra):  # after a reboot, or half made when it was killed
             await self.remove_pod(known.pop(), grace_seconds=0)
         pod_id = known[0] if known else await self._create_pod(pod)
         await self._podman("start", infra)
@@ -77,6 +83,10 @@ class Podman:
             *("container", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", infra)
         )
         return pod_id, address.strip(), not known
+
+    async def _runs(self, name: str) -> bool:
+        found = await self.container(name)
+        return found is not None and found.running
 
     async def remove_pod(self, pod_id: str, *, grace_seconds: int) -> None:
         """Ask its processes to end, end them when the grace is over, and forget the pod."""
@@ -194,7 +204,7 @@ def pod_name(pod: Object) -> str:
 
 
 def _labels(pod: Object) -> list[str]:
-    """What the kubelet writes on a sandbox, for whoever asks the node: the pod's labels and names."""
+    """What the kubelet writes on a sandbox, so that the node knows its pods by label and name."""
     named = {
         "io.kubernetes.pod.namespace": namespace_of(pod),
         "io.kubernetes.pod.name": name_of(pod),

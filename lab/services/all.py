@@ -31,5 +31,9 @@ def services_of(lab: LabDescription) -> tuple[Service, ...]:
     return (
         S3Server(place(S3_PORT), access=lab.s3),
         Registry(place(REGISTRY_PORT), access=lab.registry),
-        GitServer(place(GIT_PORT), access=lab.git),
+        GitServer(
+            place(GIT_PORT),
+            access=lab.git,
+            repositories=tuple(f"{name}.git" for name in lab.git.repositories),
+        ),
     )

@@ -53,7 +53,7 @@ class Guard:
         self._closed: dict[PackageKey, Side | None] = {}
         """The side in force; None: nothing passes."""
         self._prepared: dict[PackageKey, Side] = {}
-        self._addresses: dict[str, PackageKey] = {}
+        self._addresses: Mapping[str, PackageKey] | None = None
 
     def closes(self, key: PackageKey) -> bool:
         """Whether the kernel closes this package by itself."""
@@ -64,23 +64,32 @@ class Guard:
         self,
         keys: Iterable[PackageKey],
         *,
-        addresses: Mapping[str, PackageKey],
+        addresses: Mapping[str, PackageKey] | None,
         afresh: bool = False,
     ) -> None:
         """Close these packages and no others; what is leased already stays as it is.
 
         Addresses are those of all their pods on the node: from here on packets from and to them
-        pass only by a lease. `afresh` writes what should be there anyway: another program may have
-        flushed the whole ruleset.
+        pass only by a lease. None: they are not known, and those of before stay. `afresh` writes
+        what should be there anyway: another program may have flushed the whole ruleset.
         """
         with self._lock:
             wanted = list(dict.fromkeys(keys))
             if not (wanted or self._closed) or not self._ready():
                 return
-            if afresh or set(wanted) != set(self._closed) or addresses != self._addresses:
+            moved = addresses is not None and addresses != self._addresses
+            if not (afresh or moved or set(wanted) != set(self._closed)):
+                return
+            try:
+                self._write(wanted, addresses=addresses)
+            except CommandError:  # sets of leases are gone, as after a flush: close everything
+                if not self._ready():
+                    raise
                 self._write(wanted, addresses=addresses)
 
-    def _write(self, wanted: list[PackageKey], *, addresses: Mapping[str, PackageKey]) -> None:
+    def _write(
+        self, wanted: list[PackageKey], *, addresses: Mapping[str, PackageKey] | None
+    ) -> None:
         tables = self._installed
         sides = {key: side for key in wanted if (side := self._closed.get(key))}
         shut = [key for key in wanted if key not in sides]
@@ -89,11 +98,11 @@ class Guard:
             tables.base()
             + tables.close(shut)
             + tables.switch(sides)
-            + tables.pods(addresses)
+            + ("" if addresses is None else tables.pods(addresses))
             + tables.open(gone)
         )
         self._closed = {**dict.fromkeys(shut), **sides}
-        self._addresses = dict(addresses)
+        self._addresses = addresses
 
     def shut(self, keys: Iterable[PackageKey]) -> None:
         """Let nothing pass any more, lease or not."""
@@ -115,7 +124,8 @@ class Guard:
     def renew(self, keys: Iterable[PackageKey]) -> None:
         """The heartbeat was answered: what was prepared for it is in force from now on.
 
-        However late this comes, the kernel has counted since `prepare`.
+        However late this comes, the kernel has counted since `prepare`. What was not prepared stays
+        as it is.
         """
         with self._lock:
             prepared = self._prepared
@@ -131,7 +141,7 @@ class Guard:
             self._load(text)
         except CommandError:
             self._tables = self._tried = None
-            self._closed, self._prepared, self._addresses = {}, {}, {}
+            self._closed, self._prepared, self._addresses = {}, {}, None
             raise
 
     @property

@@ -104,6 +104,7 @@ class Heart:
             self._wake.wait(min(pause, self._interval) if refused else pause)
             if self._receiver.token_is_new if refused else self._wake.is_set():
                 break
+            self._wake.rest()
         self._wake.rest()
 
     def beat(self) -> timedelta:
@@ -179,4 +180,4 @@ def _earlier(pause: timedelta) -> timedelta:
 
 
 def _json(heartbeat: Heartbeat) -> bytes:
-    return heartbeat.model_dump_json(exclude_none=True).encode()
+    return heartbeat.model_dump_json().encode()

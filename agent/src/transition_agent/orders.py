@@ -39,7 +39,7 @@ class Orders(WireModel):
         fences = self._fences_after(reply)
         released = {(each.namespace, each.package) for each in reply.released}
         leases = {PackageKey.of(lease): lease for lease in (*self.leases, *reply.leases)}
-        kept = tuple(lease for key, lease in leases.items() if key not in released)
+        kept = tuple(leases[key] for key in sorted(leases) if key not in released)
         return Orders(epoch=reply.epoch, fences=fences, leases=kept)
 
     def _fences_after(self, reply: HeartbeatReply) -> tuple[Fence, ...]:
@@ -53,7 +53,8 @@ class Orders(WireModel):
         for key, fences in told.items():
             if _epoch(known.get(key, [])) > _epoch(fences):
                 told[key] = known[key]
-        return tuple(fence for fences in told.values() for fence in fences)
+        unsorted = [fence for fences in told.values() for fence in fences]
+        return tuple(sorted(unsorted, key=lambda fence: (PackageKey.of(fence), fence.id)))
 
     @property
     def fenced(self) -> dict[PackageKey, Fence]:

@@ -13,7 +13,7 @@ from time import monotonic
 
 from pydantic import ValidationError
 from structlog.typing import FilteringBoundLogger
-from transition_wire.heartbeat import RunningContainer
+from transition_wire.heartbeat import Fence, RunningContainer
 
 from transition_agent.archives import Wake
 from transition_agent.heartbeat_metrics import HeartbeatMetrics
@@ -30,7 +30,9 @@ _IDLE = timedelta(seconds=10)
 
 _GUARDED = timedelta(seconds=5)
 _HOT = timedelta(seconds=1)
-"""While a kubelet starts again what was stopped."""
+"""While a kubelet may soon start again what was stopped."""
+
+_STAYS_HOT = timedelta(minutes=1)
 
 _AFTER_CHANGE = tuple(timedelta(seconds=each) for each in (0.2, 0.4, 0.8, 1.6))
 """A pod's address comes a moment after its network namespace."""
@@ -64,7 +66,8 @@ class Rounds:
         self._networks = networks
         self._now = now
         self._troubles = Troubles(log)
-        self._changed = 0
+        self._changed = self._run_out = 0
+        self._hot_until = float("-inf")
         self._after_change: list[timedelta] = []
 
     def run(self, stop: threading.Event, *, first: Callable[[], None]) -> None:
@@ -81,31 +84,31 @@ class Rounds:
     def look(self) -> timedelta:
         """One round; how long until the next is due."""
         self._changed = self._networks_changed()
+        self._run_out = self._warden.run_out
         self._warden.keep()
-        seen = self._see()
-        stopped = False
+        fences, stopped = self._see(), False
         for _ in range(_STOPS):
-            doomed = self._warden.doomed() if seen else []
+            doomed = self._warden.doomed() if fences is not None else []
             if not doomed:
                 break
             stopped = True
             self._stop(doomed)
-            seen = self._see()
-        if self._warden.confirm(seen=seen):
+            fences = self._see()
+        if self._warden.confirm(fences or ()):
             self._wake_heart()
         self._count()
-        return self._pause(hot=stopped or not seen)
+        return self._pause(hot=stopped or (fences is None and self._runtime is not None))
 
-    def _see(self) -> bool:
-        if self._runtime is None:
-            self._warden.see([])
-            return False
-        with self._troubles.noted("the node's pods cannot be listed"):
-            pods = self._runtime.pods()
-            self._warden.see(pods)
-            self._signs.containers = tuple(_running(pods))
-            return True
-        return False
+    def _see(self) -> tuple[Fence, ...] | None:
+        """The fences that were known when the pods were listed; None: they could not be."""
+        pods: list[NodePod] | None = None
+        fences = self._warden.orders.fences
+        if self._runtime is not None:
+            with self._troubles.noted("the node's pods cannot be listed"):
+                pods = self._runtime.pods()
+                self._signs.containers = tuple(_running(pods))
+        self._warden.see(pods)
+        return None if pods is None else fences
 
     def _stop(self, doomed: list[Doomed]) -> None:
         if self._runtime is None:
@@ -123,21 +126,25 @@ class Rounds:
                 )
 
     def _pause(self, *, hot: bool) -> timedelta:
-        """Until the next round: at the end of a lease at the latest, since then pods must stop."""
+        """Until the next round."""
         if not self._warden.has_orders:
             return _IDLE
-        left = [each for each in self._warden.seconds_left().values() if each > 0]
-        pause = _HOT if hot else _GUARDED
-        return min([pause, *(timedelta(seconds=each) for each in left)])
+        if hot:
+            self._hot_until = self._now() + _STAYS_HOT.total_seconds()
+        return _HOT if self._now() < self._hot_until else _GUARDED
 
     def _rest(self, pause: timedelta, *, stop: threading.Event) -> None:
-        """Ends early when the orders change, or a pod comes or goes while there are any."""
+        """Ends early when orders change, a lease runs out or, while there are any, a pod comes."""
         if self._after_change:
             pause = min(pause, self._after_change.pop(0))
         due = self._now() + pause.total_seconds()
         while not stop.is_set() and not self._wake.is_set() and (left := due - self._now()) > 0:
             self._wake.wait(min(_STEP, timedelta(seconds=left)))
-            if self._warden.has_orders and self._networks_changed() != self._changed:
+            if not self._warden.has_orders:
+                continue
+            if self._warden.run_out != self._run_out:
+                break
+            if self._networks_changed() != self._changed:
                 self._after_change = list(_AFTER_CHANGE)
                 break
         self._wake.rest()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from structlog.typing import FilteringBoundLogger
-from transition_wire.heartbeat import HeartbeatReply, HeldLease, Lease, PodCopy
+from transition_wire.heartbeat import Fence, HeartbeatReply, HeldLease, Lease, PodCopy
 
 from transition_agent.errors import AgentError
 from transition_agent.guard import Guard
@@ -65,7 +65,9 @@ class Warden:
         """Over orders and pods together: what the guard closes follows from both."""
         self._orders = self._saved = Orders()
         self._runs_out: dict[PackageKey, float] = {}
-        self._pods: list[NodePod] = []
+        self._pods: list[NodePod] | None = None
+        self._seen = False
+        self._hurried = False
         self._confirmed: tuple[str, ...] = ()
         self._troubles = Troubles(log)
 
@@ -101,26 +103,28 @@ class Warden:
     def take(self, reply: HeartbeatReply, *, prepared: Mapping[PackageKey, float]) -> bool:
         """Whether another heartbeat should follow at once: a lease is new, so none was prepared."""
         with self._lock:
-            before = self._orders
-            if reply.epoch < before.epoch:
-                self._troubles.note("this reply is not believed", _older(reply, than=before))
-                return False
-            self._orders = orders = before.after(reply)
-            granted = {PackageKey.of(lease): lease for lease in reply.leases}
-            granted = {key: lease for key, lease in granted.items() if key not in orders.fenced}
-            new = {key for key, lease in granted.items() if _is_new(lease, before=before)}
+            before, after = self._orders, self._orders.after(reply)
+            self._orders = after
+            granted = _granted(reply, before=before, after=after)
+            renewed = {key: prepared[key] for key in prepared if granted.get(key)}
             self._count_leases()
             with self._troubles.noted("fences and leases are not in force"):
                 self._enforce()
-                self._renew({key: prepared[key] for key in granted if key in prepared}, new=new)
-        if orders != before:
+                self._guard.renew(renewed)
+                self._runs_out |= renewed
+        with self._troubles.noted("this reply is not believed"):
+            _check(reply, before=before)
+        if after != before:
             self._tell_change(before)
-        return bool(new)
+        self._hurried = len(renewed) < len(granted) and not self._hurried
+        return self._hurried
 
-    def see(self, pods: list[NodePod]) -> None:
-        """These are the node's pods now: close their addresses where they have to be."""
+    def see(self, pods: list[NodePod] | None) -> None:
+        """These are the node's pods now, or it is not known: close what has to be."""
         with self._lock, self._troubles.noted("fences and leases are not in force"):
-            self._pods = pods
+            self._seen = pods is not None
+            if pods is not None:
+                self._pods = pods
             self._enforce(afresh=True)
 
     def keep(self) -> None:
@@ -140,19 +144,25 @@ class Warden:
             ]
             found: dict[str, Doomed] = {}
             for reason, copy in reasons:
-                for pod in self._pods:
+                for pod in self._pods or ():
                     for container in pod.running if pod.is_of(copy) else ():
                         found.setdefault(container.id, Doomed(pod, container, reason, copy.package))
             return list(found.values())
 
-    def confirm(self, *, seen: bool) -> bool:
-        """Note of which fences nothing runs here any more; whether that is news.
+    def confirm(self, fences: tuple[Fence, ...]) -> bool:
+        """Note of which of these fences nothing runs here any more; whether that is news.
 
-        Only what was seen just now counts: where the runtime does not answer, nothing is confirmed.
+        They are those that were known before the pods were listed: one that came meanwhile is
+        confirmed by the next look only, and none is where the runtime does not answer.
         """
         with self._lock:
-            fences = self._orders.fences if seen else ()
-            run = {fence.id for fence in fences if self._runs(fence)}
+            known = {(PackageKey.of(fence), fence.id) for fence in fences}
+            unseen = {
+                fence.id
+                for fence in self._orders.fences
+                if (PackageKey.of(fence), fence.id) not in known
+            }
+            run = {fence.id for fence in fences if self._runs(fence)} | unseen
             confirmed = tuple(dict.fromkeys(each.id for each in fences if each.id not in run))
             news = set(confirmed) - set(self._confirmed)
             self._confirmed = confirmed
@@ -164,18 +174,21 @@ class Warden:
         return tuple(each for each in self._confirmed if each in known)[:_MOST]
 
     def held(self) -> tuple[HeldLease, ...]:
-        """Every lease of the cluster, and who would enforce it on this node."""
+        """Every lease of the cluster, and who would enforce it on this node.
+
+        Not the kernel where the pods have not been listed lately, or share the node's addresses.
+        """
         with self._lock:
             return tuple(self._held(lease) for lease in self._orders.leases[:_MOST])
 
     def seconds_left(self) -> dict[PackageKey, float]:
-        """Of each lease until it runs out, 0 afterwards."""
+        """Of each lease until it runs out; 0 afterwards."""
         now = self._now()
         return {key: max(0.0, end - now) for key, end in list(self._runs_out.items())}
 
     def _held(self, lease: Lease) -> HeldLease:
-        shares = any(pod.is_of(lease) and not pod.has_network for pod in self._pods)
-        by_kernel = self._guard.closes(PackageKey.of(lease)) and not shares
+        shares = any(pod.is_of(lease) and not pod.has_network for pod in self._pods or ())
+        by_kernel = self._seen and not shares and self._guard.closes(PackageKey.of(lease))
         return HeldLease(
             package=lease.package,
             namespace=lease.namespace,
@@ -184,21 +197,10 @@ class Warden:
 
     def _enforce(self, *, afresh: bool = False) -> None:
         """Fences before leases: what is fenced is shut before anything else is opened."""
-        fenced = self._orders.fenced
-        addresses = {
-            address: key
-            for key, copies in sorted(self._orders.copies.items(), key=lambda x: x[0] in fenced)
-            for pod in self._pods
-            if any(pod.is_of(copy) for copy in copies)
-            for address in pod.addresses
-        }
-        self._guard.sync(self._orders.copies, addresses=addresses, afresh=afresh)
-        self._guard.shut(fenced)
-
-    def _renew(self, prepared: dict[PackageKey, float], *, new: set[PackageKey]) -> None:
-        renewed = {key: end for key, end in prepared.items() if key not in new}
-        self._guard.renew(renewed)
-        self._runs_out |= renewed
+        orders = self._orders
+        addresses = None if self._pods is None else _addresses(self._pods, orders=orders)
+        self._guard.sync(orders.copies, addresses=addresses, afresh=afresh)
+        self._guard.shut(orders.fenced)
 
     def _count_leases(self) -> None:
         """A lease that is new here, or of before the start, counts from now."""
@@ -208,12 +210,18 @@ class Warden:
             key: known.get(key, now + lease.duration_seconds) for key, lease in leased.items()
         }
 
+    @property
+    def run_out(self) -> int:
+        """How many leases have run out: when it changes, pods are to be stopped."""
+        with self._lock:
+            return len(self._run_out())
+
     def _run_out(self) -> list[Lease]:
         now = self._now()
         return [each for key, each in self._orders.leased.items() if self._runs_out[key] <= now]
 
     def _runs(self, copy: PodCopy) -> bool:
-        return any(pod.running for pod in self._pods if pod.is_of(copy))
+        return any(pod.running for pod in self._pods or () if pod.is_of(copy))
 
     def _tell_change(self, before: Orders) -> None:
         after = self._orders
@@ -229,15 +237,38 @@ class Warden:
         self._changed()
 
 
-def _is_new(lease: Lease, *, before: Orders) -> bool:
-    """Or shorter than the one that was prepared."""
-    known = before.leased.get(PackageKey.of(lease))
-    return known is None or lease.duration_seconds < known.duration_seconds
+def _granted(reply: HeartbeatReply, *, before: Orders, after: Orders) -> dict[PackageKey, bool]:
+    """Leases of a reply that is believed, of packages that are not fenced.
+
+    With each whether what was prepared for it fits: a lease that is new or has become shorter was
+    prepared for too long a time, or not at all.
+    """
+    if reply.epoch < before.epoch:
+        return {}
+    known = {key: lease.duration_seconds for key, lease in before.leased.items()}
+    return {
+        key: lease.duration_seconds >= known.get(key, float("inf"))
+        for lease in reply.leases
+        if (key := PackageKey.of(lease)) not in after.fenced
+    }
 
 
-def _older(reply: HeartbeatReply, *, than: Orders) -> AgentError:
-    return AgentError(
-        f"the receiver's epoch {reply.epoch} is below {than.epoch}, which was seen before",
-        where="receiver",
-        do="if it has lost its database on purpose, remove STATE_DIR/orders.json and restart",
-    )
+def _addresses(pods: list[NodePod], *, orders: Orders) -> dict[str, PackageKey]:
+    """Of every pod that is not free; one of two packages counts as fenced if either is."""
+    fenced = orders.fenced
+    return {
+        address: key
+        for key, copies in sorted(orders.copies.items(), key=lambda each: each[0] in fenced)
+        for pod in pods
+        if any(pod.is_of(copy) for copy in copies)
+        for address in pod.addresses
+    }
+
+
+def _check(reply: HeartbeatReply, *, before: Orders) -> None:
+    if reply.epoch < before.epoch:
+        raise AgentError(
+            f"the receiver's epoch {reply.epoch} is below {before.epoch}, which was seen before",
+            where="receiver",
+            do="if it has lost its database on purpose, remove STATE_DIR/orders.json and restart",
+        )

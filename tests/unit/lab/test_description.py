@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lab.description import CLUSTERS, LabDescription, LabSettings
+from lab.description import ALL_CLUSTERS, CLUSTERS, LabDescription, LabSettings
 
 
 @pytest.fixture
@@ -25,6 +25,16 @@ def test_all_addresses_follow_from_the_subnet(settings: LabSettings) -> None:
         "https://10.99.3.12:6443",
     ]
     assert lab.clusters["cluster2-aws"].app_url == "http://10.99.3.12:30080"
+
+
+def test_a_third_cluster_is_there_only_where_it_is_asked_for(
+    settings: LabSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tuple(LabDescription.create(settings).clusters) == CLUSTERS
+    monkeypatch.setenv("LAB_CLUSTERS", "3")
+    lab = LabDescription.create(LabSettings())
+    assert tuple(lab.clusters) == ALL_CLUSTERS == tuple(lab.git.repositories)
+    assert lab.clusters["cluster3-gcp"].api_url == "https://10.99.3.13:6443"
 
 
 def test_names_of_namespaces_begin_with_the_labs_name(settings: LabSettings) -> None:

@@ -88,6 +88,58 @@ def test_a_silence_that_still_lasts_is_a_gap() -> None:
     assert (gap.seconds, gap.answered_by) == (9.0, None)
 
 
+def failed_over(*answers: Answer, promised: int) -> Report:
+    ledger = Ledger(moves=0)
+    ledger.promise(promised)
+    ledger.expect("failover")
+    for each in answers:
+        ledger.take(each)
+    return ledger.report(monotonic=answers[-1].monotonic)
+
+
+def test_a_failover_may_go_back_to_the_restore_point() -> None:
+    report = failed_over(
+        answer(8, position=5, at=0.0),
+        answer(9, position=6, at=1.0),
+        answer(6, cluster="aws", position=3, at=9.0),
+        answer(7, cluster="aws", position=3, at=9.1),
+        promised=5,
+    )
+    assert report.problems == ()
+    (switch,) = report.switches
+    assert (switch.change, switch.counter_before, switch.counter_after) == ("failover", 9, 6)
+    assert (switch.position_before, switch.position_after) == (6, 3)
+
+
+def test_a_failover_to_a_state_before_the_restore_point_is_older_than_promised() -> None:
+    (problem,) = failed_over(answer(9), answer(5, cluster="aws", at=9.0), promised=5).problems
+    assert "older than promised" in problem
+
+
+def test_after_a_failover_the_counter_goes_on() -> None:
+    back = failed_over(
+        answer(9), answer(6, cluster="aws", at=9.0), answer(6, cluster="aws", at=9.1), promised=5
+    )
+    assert "counter 6, and 6 before" in back.problems[0]
+
+
+def test_the_source_that_answers_after_a_failover_means_two_copies() -> None:
+    report = failed_over(
+        answer(9), answer(6, cluster="aws", at=9.0), answer(10, at=9.1), promised=5
+    )
+    assert "two copies run" in report.problems[0]
+
+
+def test_a_move_after_a_failover_loses_nothing() -> None:
+    ledger = Ledger(moves=0)
+    ledger.expect("failover")
+    ledger.expect("move")
+    for each in (answer(9), answer(6, cluster="aws", at=9.0), answer(5, at=9.1)):
+        ledger.take(each)
+    (problem,) = ledger.report(monotonic=9.1).problems
+    assert "counter 5, and 6 before" in problem
+
+
 def test_a_client_that_heard_nothing_says_so() -> None:
     ledger = Ledger()
     ledger.fail("azure: TimeoutError")

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,11 +10,13 @@ from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.policy_files import load_policy
+from airflow_transition.operators import at_once
 from tests.unit.operators.world import (
     FakeCluster,
     FakeGit,
     FakeKubelet,
     FakeRegistry,
+    FakeSignal,
     FakeStore,
     World,
 )
@@ -57,17 +60,20 @@ def world(monkeypatch: pytest.MonkeyPatch, clock: VirtualTime) -> World:
 def put_outside(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     store = FakeStore(world)
 
-    def cluster(package: ClusterPackage) -> FakeCluster:
+    def cluster(package: ClusterPackage, **_: Any) -> FakeCluster:
         return FakeCluster(world, package=package)
 
     def kubelet(package: ClusterPackage) -> FakeKubelet:
         return FakeKubelet(world, package=package)
 
-    def git(package: ClusterPackage) -> FakeGit:
+    def git(package: ClusterPackage, **_: Any) -> FakeGit:
         return FakeGit(world, package=package)
 
     monkeypatch.setattr(outside, "cluster", cluster)
     monkeypatch.setattr(outside, "kubelet", kubelet)
     monkeypatch.setattr(outside, "git", git)
     monkeypatch.setattr(outside, "store", lambda: store)
+    monkeypatch.setattr(outside, "receiver", lambda: world.receiver)
+    monkeypatch.setattr(outside, "second_signal", lambda name: FakeSignal(world, cluster=name))
+    monkeypatch.setattr(at_once, "MOST", 1)  # one after the other: the same moments each time
     monkeypatch.setattr(outside, "registry", lambda: FakeRegistry(world))

@@ -5,17 +5,21 @@ The tasks are those of the real DAG, with their real arguments; only templates a
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk import XComArg
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_transition.core.errors import PermanentError, TransitionError
+from airflow_transition.core.fault import Fault
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.dag_builder import build_dags
 from airflow_transition.operators.door import THIS_RUN
 from airflow_transition.operators.move_settle import MoveRolledBackError
 from tests.unit.operators.world import WorkerDiedError, World
 
+FAILOVER_CHAIN = ["plan", "promote", "verify"]
 CHAIN = ["plan", "close_door", "checkpoint", "image", "promote", "verify", "retire"]
 ATTEMPTS = 3
 PARAMETERS = {"package": "video", "target": "automatic", "dry_run": "False"}
@@ -27,7 +31,7 @@ class FakeTaskInstance:
 
     run: "FakeRun"
     task_id: str
-    dag_id: str = "migrate.clusterpolicy-sample"
+    dag_id: str
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.run.xcoms[self.task_id, key] = value
@@ -58,10 +62,16 @@ class FakeRun:
     run_id: str = "manual__1"
     failures: list[BaseException] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=lambda: dict(PARAMETERS))
+    dag_id: str = ""
+    """The migrate DAG's where nothing is said."""
+    faults: list[Fault] = field(default_factory=list)
+    """Events that started the run."""
+
+    skipped: str = ""
 
     def __post_init__(self) -> None:
-        dag_id = self.policy.migrate_dag_id
-        (dag,) = build_dags(self.policy, only_dag_id=dag_id)
+        self.dag_id = self.dag_id or self.policy.migrate_dag_id
+        (dag,) = build_dags(self.policy, only_dag_id=self.dag_id)
         self.tasks = {task.task_id: task for task in dag.tasks}
 
     def move(self, *, before: Callable[[str], None] = lambda _: None) -> str:
@@ -77,6 +87,19 @@ class FakeRun:
             return "failed"
         before("settle")
         return self.settle()
+
+    def fail_over(self, *, before: Callable[[str], None] = lambda _: None) -> str:
+        """Run plan, promote and verify; `skipped` where a task says that nothing is to be done."""
+        for task_id in FAILOVER_CHAIN:
+            before(task_id)
+            try:
+                self.states[task_id] = self.attempt(task_id)
+            except AirflowSkipException as error:
+                self.skipped = str(error)
+                return "skipped"
+            if self.states[task_id] == "failed":
+                return "failed"
+        return "success"
 
     def settle(self) -> str:
         for _ in range(ATTEMPTS):
@@ -115,8 +138,13 @@ class FakeRun:
         for name in operator.template_fields:
             object.__setattr__(task, name, self._filled(getattr(operator, name)))
         context = {
-            "ti": FakeTaskInstance(self, task_id),
+            "ti": FakeTaskInstance(self, task_id, self.dag_id),
             "run_id": self.run_id,
+            "triggering_asset_events": {
+                "faults": [
+                    SimpleNamespace(extra={"payload": one.as_payload()}) for one in self.faults
+                ]
+            },
             "task_state_store": self.stores.setdefault(task_id, FakeStateStore()),
         }
         result = task.execute(context)
@@ -125,7 +153,7 @@ class FakeRun:
 
     def _filled(self, value: Any) -> Any:
         if value == THIS_RUN:
-            return f"{self.policy.migrate_dag_id}/{self.run_id}"
+            return f"{self.dag_id}/{self.run_id}"
         if isinstance(value, XComArg):
             key = getattr(value, "key", "return_value")
             return self.xcoms.get((value.operator.task_id, key))

@@ -6,8 +6,8 @@ whatever answers it, and remembers what was acknowledged.
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -21,15 +21,24 @@ from transition_wire.checkpoint_record import (
     CheckpointRecord,
     StoredArchive,
 )
+from transition_wire.heartbeat import Lease
 from transition_wire.node_facts import NodeFacts
 
+from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest, PackageFence
+from airflow_transition.core.claims import decide_claim, epoch_after
+from airflow_transition.core.cluster_health import ApiSign, SecondSignal
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.errors import TemporaryError
+from airflow_transition.core.health_report import ClusterReport, FleetReport, Health, NodeReport
 from airflow_transition.core.manifests import find_workload
+from airflow_transition.core.restore_points import ContainerCheckpoint, RestorePoint
 from airflow_transition.hooks.cluster import PodsRemainError
+from airflow_transition.hooks.desired import NotAppliedError
 from airflow_transition.hooks.door import DoorTakenError
 from airflow_transition.hooks.git_errors import FolderNotFoundError
 from airflow_transition.hooks.gitops import Commit
+from airflow_transition.hooks.kube_api import ApiUnreachableError
+from airflow_transition.hooks.receiver_errors import PackageFencedError
 from airflow_transition.hooks.workloads import Container, Pod, PodSet, Workload
 
 SOURCE, TARGET = "cluster1-azure", "cluster2-aws"
@@ -86,10 +95,22 @@ class Side:
     """What the running process remembers; None: no pod."""
     lock: str | None = None
     owner: str | None = None
+    dead: bool = False
+    """Its nodes are gone: nothing runs there, whatever its repository wants."""
+    cut_off: bool = False
+    """Behind a partition: clients reach it, its agents and its API server are not reached."""
+    leased: bool = False
+    """Its kernel drops what comes to the pods once no lease is renewed: behind a partition."""
 
     @property
     def serves(self) -> bool:
-        return self.memory is not None and self.lock is None
+        expired = self.leased and self.cut_off
+        return self.memory is not None and self.lock is None and not expired
+
+    @property
+    def full_lock(self) -> str | None:
+        """As the real hook gives it: the lock, and who closed the door."""
+        return None if self.lock is None else f"{self.lock} {self.owner or ''}".strip()
 
 
 @dataclass
@@ -108,11 +129,18 @@ class World:
     archives: dict[str, int] = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
     closings: int = 0
+    restore_points: dict[str, Any] = field(default_factory=dict)
+    transitions: dict[str, Any] = field(default_factory=dict)
+    receiver: "FakeReceiver" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.receiver = FakeReceiver(self)
 
     @classmethod
-    def create(cls) -> "World":
+    def create(cls, *others: str) -> "World":
         source = Side(SOURCE, files={"video/app.yaml": MANIFEST}, memory=0)
-        return cls(sides={SOURCE: source, TARGET: Side(TARGET)})
+        sides = {name: Side(name) for name in (TARGET, *others)}
+        return cls(sides={SOURCE: source, **sides})
 
     @property
     def source(self) -> Side:
@@ -155,8 +183,13 @@ class World:
             side.memory = self.acknowledged = self.acknowledged + 1
 
     def _apply(self) -> None:
-        """What the GitOps engines make of the repositories."""
+        """What the GitOps engines and the agents make of repositories and fences."""
         for side in self.sides.values():
+            if side.dead or (side.name, PACKAGE) in self.receiver.fenced:
+                side.memory = side.memory if side.cut_off else None
+                continue
+            if side.cut_off:
+                continue
             files = {name: text for name, text in side.files.items() if name.startswith("video/")}
             if not files:
                 side.memory = None
@@ -172,6 +205,178 @@ class World:
             if any(image in text for text in files.values()):
                 return memory
         return 0
+
+    def lose(self, cluster: str, *, cut_off: bool = False) -> None:
+        """The cluster's nodes, network and API server go at once; or only its network to us."""
+        side = self.sides[cluster]
+        side.cut_off, side.dead = cut_off, not cut_off
+        if side.dead:
+            side.memory = None
+        self.away.add(f"kube:{cluster}")
+        self.receiver.silent.add(cluster)
+        points = [point for point in self.restore_points.values() if point.verified]
+        newest = max(points, key=lambda point: point.created, default=None)
+        image = newest.containers[0].image if newest else None
+        if not cut_off:  # what came after the newest restore point is gone: the RPO
+            self.acknowledged = self.images.get(image, 0) if image else 0
+
+    def bring_back(self, cluster: str) -> None:
+        side = self.sides[cluster]
+        side.dead = side.cut_off = False
+        self.away.discard(f"kube:{cluster}")
+        self.receiver.silent.discard(cluster)
+        self._apply()
+        self.client_writes()
+
+    def checkpointed(
+        self,
+        cluster: str = SOURCE,
+        *,
+        minutes_ago: float = 1,
+        verified: bool = True,
+        node: NodeFacts | None = None,
+    ) -> Any:
+        """A restore point of what the package remembers now."""
+        created = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+        digest = hashlib.sha256(f"{cluster}{minutes_ago}{len(self.images)}".encode()).hexdigest()
+        image = f"registry.example/checkpoints@sha256:{digest}"
+        self.images[image] = self.sides[cluster].memory or 0
+        point = RestorePoint(
+            policy="clusterpolicy-sample",
+            package=PACKAGE,
+            cluster=cluster,
+            namespace="shop",
+            workload_kind="Deployment",
+            workload="video",
+            pod="video-85f5b48bb5-b5dgv",
+            created=created,
+            containers=(
+                ContainerCheckpoint(
+                    container="app",
+                    record_key="any",
+                    digest=f"sha256:{digest}",
+                    size_bytes=1_000_000,
+                    image=image,
+                    base_image=BaseImage(
+                        name="registry.example/video:1", reference="sha256:" + 64 * "a"
+                    ),
+                ),
+            ),
+            node=node or node_facts(cluster),
+            verified=created if verified else None,
+        )
+        self.restore_points[point.id] = point
+        return point
+
+
+class FakeReceiver:
+    """Claims, fences and leases; decided as the real receiver decides."""
+
+    client = None
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.silent: set[str] = set()
+        self.epochs: dict[str, int] = {}
+        self.given: dict[str, Claim] = {}
+        self.fenced: set[tuple[str, str]] = set()
+        self.put: dict[tuple[str, str], Lease] = {}
+        self.confirms = True
+        """Agents that are heard report that none of the fenced pods runs."""
+
+    def cluster(self, cluster: str, *, grace: timedelta) -> ClusterReport:
+        self.world.ask("receiver")
+        silent = cluster in self.silent
+        node = NodeReport(
+            node="node-1",
+            health=Health.NOT_READY if silent else Health.READY,
+            silent_seconds=grace.total_seconds() + 1 if silent else 0,
+            trusted=True,
+        )
+        epoch = self.epochs.get(cluster, 1)
+        return ClusterReport(cluster=cluster, epoch=epoch, nodes=(node,))
+
+    def claim(self, cluster: str, request: ClaimRequest) -> Claim | ClaimRefusal:
+        with self.world.moment("receiver"):
+            grace = timedelta(seconds=request.grace_seconds)
+            clusters = tuple(self.cluster(name, grace=grace) for name in self.world.sides)
+            answer = decide_claim(
+                request,
+                cluster=cluster,
+                epoch=self.epochs.get(cluster, 1),
+                claims=tuple(self.given.values()),
+                fleet=FleetReport(
+                    version=1, grace_seconds=1, listening_seconds=1000, clusters=clusters
+                ),
+                now=datetime.now(UTC),
+            )
+            if isinstance(answer, Claim) and answer.id not in self.given:
+                self.given[answer.id] = answer
+                self.epochs[cluster] = epoch_after(answer, epoch=self.epochs.get(cluster, 1))
+                self.fenced |= {(cluster, copy.package) for copy in request.packages}
+        return answer
+
+    def claims(
+        self, *, cluster: str | None = None, policy: str | None = None, is_open: bool | None = None
+    ) -> tuple[Claim, ...]:
+        self.world.ask("receiver")
+        return tuple(
+            claim
+            for claim in reversed(self.given.values())
+            if cluster in (None, claim.cluster) and is_open in (None, claim.ended is None)
+        )
+
+    def fences(self, claim_id: str) -> tuple[PackageFence, ...]:
+        self.world.ask("receiver")
+        claim = self.given[claim_id]
+        side = self.world.sides[claim.cluster]
+        heard = claim.cluster not in self.silent and self.confirms
+        return tuple(
+            PackageFence(
+                package=copy.package,
+                namespace=copy.namespace,
+                nodes_silent_seconds=0 if heard else 1000,
+                nodes_fenced=("node-1",) if heard else (),
+                nodes_open=() if heard else ("node-1",),
+                lease_seconds=5 if side.leased else None,
+                lease_expired=side.leased,
+            )
+            for copy in claim.packages
+            if (claim.cluster, copy.package) in self.fenced
+        )
+
+    def end_claim(self, claim_id: str, *, outcome: str) -> Claim:
+        with self.world.moment("receiver"):
+            claim = self.given[claim_id]
+            if claim.ended is None or outcome.startswith("restored"):
+                update = {"ended": datetime.now(UTC), "outcome": outcome}
+                self.given[claim_id] = claim.model_copy(update=update)
+        return self.given[claim_id]
+
+    def lift_fence(self, cluster: str, *, namespace: str, package: str) -> None:
+        with self.world.moment("receiver"):
+            self.fenced.discard((cluster, package))
+
+    def put_lease(self, cluster: str, lease: Lease) -> None:
+        if (cluster, lease.package) in self.fenced:
+            raise PackageFencedError("fenced", where=cluster, do="lift it")
+        with self.world.moment("receiver"):
+            self.put[cluster, lease.package] = lease
+            self.world.sides[cluster].leased = True
+
+    def delete_lease(self, cluster: str, *, namespace: str, package: str) -> None:
+        with self.world.moment("receiver"):
+            self.put.pop((cluster, package), None)
+
+
+class FakeSignal:
+    def __init__(self, world: World, *, cluster: str) -> None:
+        self.world = world
+        self.cluster = cluster
+
+    def ask(self, **_: Any) -> SecondSignal:
+        away = f"kube:{self.cluster}" in self.world.away
+        return SecondSignal(ApiSign.SILENT if away else ApiSign.ANSWERS)
 
 
 class FakeCluster:
@@ -206,6 +411,21 @@ class FakeCluster:
     def describe_door(self, workload: Workload) -> Any:
         return SimpleNamespace(services=("video",), leaks=("open connections",))
 
+    def scale_down(self, kind: str, *, namespace: str, name: str) -> bool:
+        if self.part in self.world.away:
+            raise ApiUnreachableError("does not answer", where=self.part, do="wait")
+        with self.world.moment(self.part):
+            self.side.memory = None
+        return True
+
+    def wait_applied(
+        self, wanted: Mapping[str, Mapping[str, str]], *, timeout: timedelta, **_: Any
+    ) -> None:
+        self.world.ask(self.part)
+        text = "".join(self.side.files.values())
+        if not all(image in text for images in wanted.values() for image in images.values()):
+            raise NotAppliedError("not applied", where=self.cluster, do="wait")
+
     def close_door(self, pods: PodSet, *, owner: str | None = None, **_: Any) -> Any:
         self._refuse_taken(owner)
         with self.world.moment(self.part):
@@ -233,7 +453,7 @@ class FakeCluster:
 
     def door_lock(self, pods: PodSet) -> str | None:
         self.world.ask(self.part)
-        return self.side.lock
+        return self.side.full_lock
 
     def wait_gone(self, pods: PodSet, *, timeout: timedelta) -> None:
         self.world.ask(self.part)
@@ -249,7 +469,7 @@ class FakeCluster:
         return a_pod()
 
     def _closed(self) -> Any:
-        return closed_door(self.side.lock)
+        return closed_door(self.side.full_lock)
 
 
 class FakeKubelet:
@@ -272,7 +492,21 @@ class FakeStore:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.restore_points: dict[str, Any] = {}
+        self.restore_points = world.restore_points
+
+    def restore_points_of(
+        self, *, cluster: str, workload: str, namespace: str | None, newest: int = 20
+    ) -> list[RestorePoint]:
+        self.world.ask("store")
+        return [point for point in self.restore_points.values() if point.cluster == cluster]
+
+    def put_transition(self, transition: Any) -> None:
+        with self.world.moment("store"):
+            self.world.transitions[transition.plan.id] = transition
+
+    def find_transition(self, failover: str) -> Any:
+        self.world.ask("store")
+        return self.world.transitions.get(failover)
 
     def find_record(self, key: str) -> CheckpointRecord | None:
         self.world.ask("store")
@@ -325,6 +559,14 @@ class FakeGit:
             raise FolderNotFoundError("the repository has no such folder", where=folder, do="look")
         return found
 
+    def read_all(self, folders: Sequence[str]) -> dict[str, dict[str, str]]:
+        self.world.ask(self.part)
+        found = {}
+        for folder in folders:
+            with suppress(FolderNotFoundError):
+                found[folder] = self.read(folder)
+        return found
+
     def find(self, trailers: Mapping[str, str]) -> str | None:
         self.world.ask(self.part)
         for commit in reversed(self.side.commits):
@@ -339,6 +581,7 @@ class FakeGit:
         message: str,
         trailers: Mapping[str, str],
         folder: str | None = None,
+        folders: Sequence[str] = (),
     ) -> Commit:
         made = self.find(trailers)
         if made is not None:

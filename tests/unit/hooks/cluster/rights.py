@@ -10,12 +10,15 @@ ROLES = {
     "airflow": KUBERNETES / "airflow" / "cluster-role.yaml",
     **{
         name: KUBERNETES / "components" / name / "cluster-role.yaml"
-        for name in ("checkpoint-direct", "checkpoint-proxy", "quiesce-hooks")
+        for name in ("checkpoint-direct", "checkpoint-proxy", "failover", "quiesce-hooks")
     },
 }
 
 Right = tuple[str, str, str]
 """API group, resource and verb; a path that is no resource has the group `url`."""
+
+EVERYBODYS: frozenset[Right] = frozenset({("url", "/version", "get")})
+"""Granted to everybody by Kubernetes' own roles (system:public-info-viewer)."""
 
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
 _RESOURCE = re.compile(
@@ -55,4 +58,5 @@ def granted(role: str) -> set[Right]:
 
 
 def granted_by_all() -> set[Right]:
-    return {each for role in ROLES for each in granted(role)}
+    """What a user has to whom every shipped role is bound."""
+    return {each for role in ROLES for each in granted(role)} | EVERYBODYS

@@ -1,0 +1,1 @@
+"""The receiver of heartbeats: what nodes say, who may move a lost cluster, and who may know it."""

@@ -1,0 +1,105 @@
+"""The receiver as an ASGI application: mounted in Airflow's API server, or alone under uvicorn."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+from transition_wire.heartbeat import Heartbeat
+
+import airflow_transition
+from airflow_transition.heartbeat import (
+    claim_routes,
+    fleet_routes,
+    heartbeat_route,
+    lease_routes,
+    service_routes,
+    token_routes,
+)
+from airflow_transition.heartbeat.body_limit import BodyLimit
+from airflow_transition.heartbeat.guide import GuideHeartbeat
+from airflow_transition.heartbeat.heartbeats import Heartbeats
+from airflow_transition.heartbeat.people import Authenticate
+from airflow_transition.heartbeat.receiver import NotReadyError, Receiver
+from airflow_transition.heartbeat.settings import ReceiverSettings
+from airflow_transition.heartbeat.store import Store
+
+_UNAVAILABLE = 503
+_ROUTERS = (
+    heartbeat_route.router,
+    fleet_routes.router,
+    claim_routes.router,
+    lease_routes.router,
+    token_routes.router,
+    service_routes.router,
+)
+
+
+def monotonic() -> float:
+    """Goes on while the machine sleeps, so that this shows as the pause that it is."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def create_app(
+    store: Store,
+    authenticate: Authenticate,
+    now: Callable[[], float] = monotonic,
+    *,
+    wall: Callable[[], float] = time.time,
+    settings: ReceiverSettings | None = None,
+) -> FastAPI:
+    """`now` decides, and has to be monotonic; `wall` is shown to people and ends tokens."""
+    receiver = Receiver(store, settings=settings or ReceiverSettings(), now=now, wall=wall)
+    app = _Application(
+        title="airflow-transition receiver",
+        version=airflow_transition.__version__,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.receiver = receiver
+    app.state.heartbeats = Heartbeats(receiver)
+    app.state.authenticate = authenticate
+    app.add_middleware(BodyLimit)
+    app.add_exception_handler(NotReadyError, _not_ready)
+    app.add_exception_handler(SQLAlchemyError, _no_database)
+    for router in _ROUTERS:
+        app.include_router(router)
+    return app
+
+
+class _Application(FastAPI):
+    """Names the models of heartbeats, which are read by hand, in its OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        schemas = document["components"]["schemas"]
+        for model in (Heartbeat, GuideHeartbeat):
+            if model.__name__ not in schemas:
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas.update(schema.pop("$defs", {}))
+                schemas[model.__name__] = schema
+        return document
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    receiver: Receiver = app.state.receiver
+    await receiver.start()
+    try:
+        yield
+    finally:
+        await receiver.stop()
+
+
+async def _not_ready(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=_UNAVAILABLE)
+
+
+async def _no_database(_: Request, error: Exception) -> JSONResponse:
+    """The driver's message can hold the address and the values: only its kind is told."""
+    detail = f"the receiver's database did not answer ({type(error).__name__}); try again"
+    return JSONResponse({"detail": detail}, status_code=_UNAVAILABLE)

@@ -1,0 +1,259 @@
+"""The receiver: takes heartbeats, judges silence, and keeps what it promises."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from transition_wire.heartbeat import Heartbeat
+
+from airflow_transition.core.errors import TemporaryError
+from airflow_transition.heartbeat.fleet import Fleet
+from airflow_transition.heartbeat.flusher import Flusher
+from airflow_transition.heartbeat.grants import Grants
+from airflow_transition.heartbeat.metrics import Metrics
+from airflow_transition.heartbeat.node import Node
+from airflow_transition.heartbeat.promises import Promises
+from airflow_transition.heartbeat.settings import ReceiverSettings
+from airflow_transition.heartbeat.store import Remembered, Store
+from airflow_transition.heartbeat.token import TokenBook, TokenChange
+from airflow_transition.heartbeat.token_rows import changes_since
+from airflow_transition.heartbeat.watches import Watches
+from airflow_transition.heartbeat.writer import Writer
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_LATE_SECONDS = 0.05
+"""A tick so late finds heartbeats in the sockets that were not read yet."""
+_RETRY_SECONDS = 1.0
+
+
+class NotReadyError(TemporaryError):
+    """The receiver has not read its tables yet."""
+
+
+class Receiver:
+    """Lives in one event loop; only the writer's thread speaks to the database."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        settings: ReceiverSettings,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        """`now` is monotonic and goes on while the machine sleeps; `wall` counts from 1970."""
+        self.store = store
+        self.settings = settings
+        self.now = now
+        self.wall = wall
+        self.metrics = Metrics()
+        self.fleet = Fleet(most_guide_nodes=settings.most_guide_nodes)
+        self.tokens = TokenBook()
+        self.grants = Grants()
+        self.promises = Promises()
+        self.ready = False
+        self.started = now()
+        self.watches = Watches(
+            self.fleet, now=self.started, pause_seconds=settings.pause.total_seconds()
+        )
+        self.writer = Writer(interval=settings.write_interval, metrics=self.metrics)
+        self.flusher = Flusher(store, writer=self.writer, settings=settings, metrics=self.metrics)
+        self._batches: dict[str, int] = {}
+        self._next_tick = self.started
+        self._late = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- its life ---
+
+    async def start(self) -> None:
+        """Read the tables, and go on; without tables it waits for them and answers 503."""
+        await self.load()
+        for life in (self._keep_time, self._keep_flushing):
+            self._tasks.append(asyncio.create_task(self._for_ever(life)))
+
+    async def stop(self) -> None:
+        """What was heard reaches the database before the process ends."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self.ready and self.flusher.open.nodes:
+            await self.flusher.flush()
+        self.writer.close()
+
+    def require_ready(self) -> None:
+        if not self.ready:
+            raise NotReadyError(
+                "the receiver has not read its tables yet",
+                where="the receiver's database",
+                do="run `airflow db migrate` if this does not pass",
+            )
+
+    # --- what it does ---
+
+    def hear(self, node: Node, *, heartbeat: Heartbeat) -> bool:
+        """Take a heartbeat whose token fits; False: it is a replay, and nothing has changed."""
+        verdict = node.hear(
+            heartbeat.boot_id,
+            agent_id=heartbeat.agent_id,
+            sequence=heartbeat.sequence,
+            now=self.now(),
+        )
+        if verdict == "replay":
+            return False
+        node.show(heartbeat, wall=self.wall())
+        self.heard(node)
+        return True
+
+    def heard(self, node: Node) -> None:
+        """Its health and its row follow."""
+        self.watches.heard(node)
+        self.flusher.open.nodes[node] = None
+
+    async def reply(self, node: Node) -> bytes:
+        """The answer to a heartbeat. With leases it waits for the transaction that allows them."""
+        arrived = self.now()
+        while True:
+            promised = self.promises
+            cluster = promised.of(node.cluster)
+            if not cluster.renewed:
+                return cluster.reply
+            first = self.grants.give(node, leases=cluster.renewed, arrived=arrived)
+            self.flusher.open.grants |= first
+            self.flusher.open.nodes[node] = None
+            version = await asyncio.shield(self.flusher.committed())
+            if version == promised.version:
+                return cluster.reply
+            await self.refresh(version)
+
+    async def change(self, change: Callable[[], T], *, statements: int) -> T:
+        """Change what is promised; whatever is answered afterwards knows of it."""
+        done = await self.writer.write(change, statements=statements)
+        await self._read_promises()
+        return done
+
+    async def refresh(self, version: int) -> None:
+        """Read the promises if the database has newer ones."""
+        if version > self.promises.version:
+            await self._read_promises()
+
+    async def read_news(self) -> None:
+        """What other receivers heard; it is heard now, by this receiver's clock."""
+        batches, rows = await self.writer.read(lambda: self.store.news(self._batches))
+        self._batches = batches
+        now = self.now()
+        for row in rows:
+            node, newer = self.fleet.take(row)
+            if newer:
+                node.heard = now
+                self.watches.heard(node)
+                leases = self.promises.of(node.cluster).leases
+                self.grants.give_elsewhere(node, leases=leases, now=now)
+
+    def forget(self, cluster: str, *, node: str) -> None:
+        gone = self.fleet.forget(cluster, node=node)
+        self.grants.forget(cluster, node=node)
+        if gone is not None:
+            self.flusher.open.nodes.pop(gone, None)
+            self.watches.forget(gone)
+
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.wall(), UTC)
+
+    # --- its clock ---
+
+    def tick(self) -> None:
+        """Time has passed. After a stall, waiting heartbeats are read before silence is judged."""
+        now = self.now()
+        stalled = now - self._next_tick > _LATE_SECONDS
+        if stalled and not self._late:
+            self._late = True
+        else:
+            self._late = False
+            if self.watches.tick(now):
+                self.metrics.pauses.inc()
+                log.warning("the receiver was paused; it listens anew")
+        self._next_tick = now + self._sleep_seconds(now)
+
+    def _sleep_seconds(self, now: float) -> float:
+        tick = self.settings.tick.total_seconds()
+        if self._late:
+            return tick / 4
+        moment = self.watches.next_moment()
+        return tick if moment is None else min(tick, max(0.0, moment - now) + 0.001)
+
+    async def _keep_time(self) -> None:
+        await asyncio.sleep(max(0.0, self._next_tick - self.now()))
+        self.tick()
+
+    async def _keep_flushing(self) -> None:
+        if not self.ready:
+            await asyncio.sleep(_RETRY_SECONDS)
+            await self.load()
+            return
+        await self.flusher.pause()
+        await self.flush()
+
+    async def flush(self) -> bool:
+        """One batch, and what others have written; False: the database does not answer."""
+        version = await self.flusher.flush()
+        if version is None:
+            return False
+        await self.refresh(version)
+        await self.read_news()
+        return True
+
+    async def _for_ever(self, life: Callable[[], Awaitable[object]]) -> None:
+        """Whatever goes wrong once must not end it: a receiver that stops judging is deaf."""
+        while True:
+            try:
+                await life()
+            except Exception:
+                log.exception("the receiver goes on after an error")
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    # --- what the database knows ---
+
+    async def load(self) -> None:
+        try:
+            await self.writer.write(self.store.prepare, statements=2)
+            remembered = await self.writer.read(self.store.load)
+            tokens = await self.writer.read(lambda: changes_since(self.store, change=0))
+        except (SQLAlchemyError, OSError) as error:
+            log.error(  # noqa: TRY400 - a trace would tell no more, once a second
+                "the receiver cannot read its tables (%s); run `airflow db migrate`",
+                type(error).__name__,
+            )
+            return
+        self._take(remembered, tokens=tokens)
+
+    def _take(self, remembered: Remembered, *, tokens: Iterable[TokenChange]) -> None:
+        """Only from here on it listens: the application may have been made long before."""
+        self.watches.begin(self.now())
+        self._next_tick = self.now()
+        for row in remembered.nodes:
+            self.watches.heard(self.fleet.take(row)[0])
+        self.grants.load(remembered.grants)
+        self.tokens.take(tokens)
+        self._batches = dict(remembered.batches)
+        self._promise(remembered.promises)
+        self.started = self.now()
+        self.ready = True
+        log.info("the receiver knows %d nodes and %d tokens", len(self.fleet), len(self.tokens))
+
+    async def _read_promises(self) -> None:
+        promises = await self.writer.read(self.store.promises)
+        after = self.tokens.change
+        self.tokens.take(await self.writer.read(lambda: changes_since(self.store, change=after)))
+        self._promise(promises)
+
+    def _promise(self, promises: Promises) -> None:
+        """Never an older one: two of these can come back in any order."""
+        if promises.version >= self.promises.version:
+            self.promises = promises
+            self.watches.promise(promises)

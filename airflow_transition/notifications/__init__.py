@@ -1,0 +1,1 @@
+"""Notifiers tell people how a run ended."""

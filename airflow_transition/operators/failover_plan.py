@@ -1,0 +1,138 @@
+"""Plan a failover: look at everything, touch nothing."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+
+from airflow_transition import outside
+from airflow_transition.core.errors import TransitionError
+from airflow_transition.core.failover import FailoverPlan, Transition
+from airflow_transition.core.fault import Fault
+from airflow_transition.core.move import AUTOMATIC
+from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.failover_planning import (
+    FailoverPlanning,
+    FailoverRequest,
+    NothingToMoveError,
+)
+from airflow_transition.operators.receiver import receiver_of
+from airflow_transition.retry_policy import retrying
+
+TEXT = "text"
+"""XCom key of the plan as people read it, for an approval."""
+
+
+class FailoverPlanOperator(BaseOperator):
+    """Decide what becomes of the packages of lost clusters, from events or from a form.
+
+    All events of the run are handled. What is not lost (any more), or runs nothing of the policy,
+    is left alone; a run that leaves everything alone is skipped, with the reason. The plans are
+    written down in the checkpoint store.
+
+    :param policy: the policy whose packages move.
+    :param cluster: the lost cluster, where a person starts the run; empty: events say it.
+    :param target: name of the target cluster, or `automatic`.
+    :param plan_only: for a dry run; `True` or `False`, as a rendered parameter says it.
+    :param source_stopped: a person says that nothing runs on the lost cluster; `True` or `False`.
+    """
+
+    template_fields: Sequence[str] = ("cluster", "target", "plan_only", "source_stopped")
+    ui_color = "#fbf3d0"
+
+    def __init__(
+        self,
+        *,
+        policy: ClusterPolicy,
+        cluster: str = "",
+        target: str = AUTOMATIC,
+        plan_only: str = str(False),
+        source_stopped: str = str(False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**retrying(kwargs))
+        self.policy = policy
+        self.cluster = cluster
+        self.target = target
+        self.plan_only = plan_only
+        self.source_stopped = source_stopped
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        receiver = receiver_of(self.policy)
+        plans: list[FailoverPlan] = []
+        failed: list[TransitionError] = []
+        for request in self._requests(context):
+            try:
+                plans.append(FailoverPlanning(self.policy, request, receiver).plan())
+            except NothingToMoveError as error:
+                self.log.info("nothing to move: %s", error)
+                failed.append(error)
+            except TransitionError as error:
+                self.log.error("no plan: %s", error)  # noqa: TRY400 - the message says it all
+                failed.append(error)
+        if not plans:
+            raise _why_nothing(failed)
+        made = self._made(plans, failed=failed, context=context)
+        if self.plan_only == str(True):
+            context["ti"].xcom_push(key="return_value", value=made)
+            self.log.info("dry run: nothing was touched")
+            after = sorted(self.get_flat_relative_ids(upstream=False))
+            raise DownstreamTasksSkipped(tasks=after)  # type: ignore[no-untyped-call]
+        for plan in plans:
+            outside.store().put_transition(Transition(plan=plan))
+        return made
+
+    def _made(
+        self, plans: list[FailoverPlan], *, failed: list[TransitionError], context: Context
+    ) -> dict[str, Any]:
+        lines = [line for plan in plans for line in plan.lines()]
+        for line in lines:
+            self.log.info("%s", line)
+        context["ti"].xcom_push(key=TEXT, value="\n".join(f"- {line}" for line in lines))
+        return {
+            "plans": [plan.model_dump(mode="json", exclude_none=True) for plan in plans],
+            "failed": [str(error) for error in failed if not isinstance(error, NothingToMoveError)],
+        }
+
+    def _requests(self, context: Context) -> Iterator[FailoverRequest]:
+        """What events tell, else what the form says; one for each cluster."""
+        run_id = str(context["run_id"])
+        run = f"{context['ti'].dag_id}/{run_id}"
+        faults = newest_faults(context.get("triggering_asset_events") or {})
+        for fault in faults:
+            yield FailoverRequest(
+                fault.cluster, run=run, run_id=run_id, epoch=fault.epoch, nodes=fault.nodes
+            )
+        if faults:
+            return
+        if self.cluster in {"", str(None)}:
+            raise AirflowSkipException("no event came with this run, and no cluster was named")
+        yield FailoverRequest(
+            self.cluster,
+            run=run,
+            run_id=run_id,
+            by_hand=True,
+            target=self.target,
+            source_stopped=self.source_stopped == str(True),
+        )
+
+
+def newest_faults(events: Any) -> list[Fault]:
+    """The faults of a run's events: of each cluster the one with the highest epoch."""
+    newest: dict[str, Fault] = {}
+    for asset in events:
+        for event in events[asset]:
+            fault = Fault.model_validate(event.extra["payload"])
+            known = newest.get(fault.cluster)
+            if known is None or fault.epoch >= known.epoch:
+                newest[fault.cluster] = fault
+    return list(newest.values())
+
+
+def _why_nothing(failed: Sequence[TransitionError]) -> Exception:
+    """What ends the run: a failure if there is one, else that there is nothing to do."""
+    for error in failed:
+        if not isinstance(error, NothingToMoveError):
+            return error
+    return AirflowSkipException("; ".join(map(str, failed)))

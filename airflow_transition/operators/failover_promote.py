@@ -1,0 +1,182 @@
+"""Promote: claim the fault, fence the source, and have the target run the packages."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_transition import outside
+from airflow_transition.core.errors import PermanentError, TransitionError
+from airflow_transition.core.failover import FailoverPlan, Promoted, Transition
+from airflow_transition.core.fencing import FencingDecision, FencingStep, decide_fencing
+from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.operators.failover_claim import FailoverClaim
+from airflow_transition.operators.lost_packages import FAILED
+from airflow_transition.operators.receiver import receiver_of
+from airflow_transition.operators.source_fencing import SourceFencing
+from airflow_transition.operators.target_promotion import TargetPromotion
+from airflow_transition.retry_policy import retrying
+from airflow_transition.task_values import TaskValue
+
+if TYPE_CHECKING:
+    from airflow_transition.core.policy import ClusterPolicy
+    from airflow_transition.hooks.heartbeat import HeartbeatHook
+
+
+class FencingNotConfirmedError(PermanentError):
+    """Two copies could run, and the policy says to stop then."""
+
+
+class FailoverPromoteOperator(BaseOperator):
+    """Claim each fault of the plans, fence its source, and promote with one commit.
+
+    A repeated attempt of the same run gets its claim again and finds its own commits. A fault that
+    another run has is left alone; where limits hold it back, the task fails and nothing is touched.
+
+    :param policy: the policy whose packages move.
+    :param plan: what FailoverPlanOperator returned.
+    :param claim_timeout: how long to wait for what passes by itself, such as another failover.
+    :param sync_timeout: how long the target's GitOps engine may take.
+    """
+
+    template_fields: Sequence[str] = ("plan",)
+    operator_extra_links = (CommitLink(),)
+    ui_color = "#d5ecec"
+
+    def __init__(
+        self,
+        *,
+        policy: "ClusterPolicy",
+        plan: TaskValue,
+        claim_timeout: timedelta = timedelta(minutes=10),
+        sync_timeout: timedelta = timedelta(minutes=5),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**retrying(kwargs))
+        self.policy = policy
+        self.plan = plan
+        self.claim_timeout = claim_timeout
+        self.sync_timeout = sync_timeout
+        self.commit_url: str | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """A permanent failure of one fault does not keep the others from going on."""
+        planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
+        receiver = receiver_of(self.policy)
+        done: list[str] = []
+        alone: list[str] = []
+        failed: list[PermanentError] = []
+        for each in planned["plans"]:
+            plan = FailoverPlan.model_validate(each)
+            try:
+                why_alone = self._promote(plan, receiver=receiver)
+            except PermanentError as error:
+                self.log.error("%s: %s", plan.id, error)  # noqa: TRY400 - the message says it all
+                failed.append(error)
+            else:
+                (alone if why_alone else done).append(why_alone or plan.id)
+        if not done:
+            raise failed[0] if failed else AirflowSkipException("; ".join(alone))
+        return {"done": done, "failed": [*planned["failed"], *map(str, failed)]}
+
+    def _promote(self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None") -> str | None:
+        """None, or why the fault is left alone."""
+        claim = FailoverClaim(plan, receiver, patience=self.claim_timeout)
+        stopwatch = Stopwatch()
+        with stopwatch.step("claim"):
+            why_alone = claim.take()
+        if why_alone:
+            self.log.info("%s", why_alone)
+            return why_alone
+        try:
+            promoted = self._moved(plan, receiver=receiver, stopwatch=stopwatch)
+        except PermanentError as error:
+            claim.end(f"{FAILED}: {error.what}"[:500])
+            raise
+        self.log.info("promoted in %s", stopwatch)
+        self._write_down(plan, promoted)
+        return None
+
+    def _moved(
+        self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None", stopwatch: "Stopwatch"
+    ) -> Promoted:
+        source = SourceFencing(plan, receiver)
+        with stopwatch.step("fence"):
+            steps = source.run()
+        decision = self._decide(plan, steps=steps, stopwatch=stopwatch)
+        target = TargetPromotion(
+            plan, receiver, manifests=source.manifests, sync_timeout=self.sync_timeout
+        )
+        with stopwatch.step("admit"):
+            target.admit()
+        with stopwatch.step("commit"):
+            commit = target.commit()
+        self.commit_url = commit_url(outside.git(plan.packages[0].target).url, sha=commit.sha)
+        self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
+        with stopwatch.step("sync"):
+            target.sync()
+        return _promoted(steps, decision=decision, stopwatch=stopwatch, commit=commit.sha)
+
+    def _decide(
+        self, plan: FailoverPlan, *, steps: Sequence[FencingStep], stopwatch: "Stopwatch"
+    ) -> FencingDecision:
+        for step in steps:
+            self.log.info("fencing: %s", step)
+        decision = decide_fencing(
+            plan.names, steps=steps, policy=plan.unconfirmed, silent=plan.silent
+        )
+        self.log.info("decision: %s", decision.text)
+        if not decision.go_on:
+            self._write_down(plan, _promoted(steps, decision=decision, stopwatch=stopwatch))
+            raise FencingNotConfirmedError(
+                decision.text,
+                where=plan.id,
+                found="; ".join(map(str, steps)),
+                do="make sure that nothing of it runs on the lost cluster, then start this DAG by "
+                "hand and say so in the form",
+            )
+        return decision
+
+    def _write_down(self, plan: FailoverPlan, promoted: Promoted) -> None:
+        """The next chapter of the story; that it cannot be kept must not stop a failover."""
+        try:
+            outside.store().put_transition(Transition(plan=plan, promoted=promoted))
+        except TransitionError:
+            self.log.exception("not written down")
+
+
+@dataclass
+class Stopwatch:
+    """Step to seconds, for people and for the story of the failover."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - began, 3)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
+
+
+def _promoted(
+    steps: Sequence[FencingStep],
+    *,
+    decision: FencingDecision,
+    stopwatch: Stopwatch,
+    commit: str | None = None,
+) -> Promoted:
+    return Promoted(
+        at=datetime.now(UTC),
+        fencing=tuple(steps),
+        decision=decision.text,
+        commit=commit,
+        seconds=stopwatch.seconds,
+    )

@@ -1,0 +1,150 @@
+"""Verify a failover: its packages run on the target, restored rather than restarted, and Ready."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Context
+
+from airflow_transition import outside
+from airflow_transition.core.errors import PermanentError, TransitionError
+from airflow_transition.core.failover import Ended, FailoverPlan, PackageFailover, Transition
+from airflow_transition.core.restore_points import spoken
+from airflow_transition.operators.at_once import at_once
+from airflow_transition.operators.door import run_quiesce
+from airflow_transition.operators.failover_claim import RESTORED, FailoverClaim
+from airflow_transition.operators.lost_packages import FAILED
+from airflow_transition.operators.receiver import receiver_of
+from airflow_transition.retry_policy import retrying
+from airflow_transition.task_values import TaskValue
+
+if TYPE_CHECKING:
+    from airflow_transition.core.policy import ClusterPolicy
+    from airflow_transition.hooks.heartbeat import HeartbeatHook
+
+_SLOWEST_BYTES_PER_SECOND = 50_000_000
+"""As for a planned move: 20 s for each GB on top."""
+
+
+class FailoverIncompleteError(PermanentError):
+    """Not every package runs on the target."""
+
+
+class FailoverVerifyOperator(BaseOperator):
+    """Wait until every package of the failovers is Ready, end their claims, and say RPO and RTO.
+
+    It waits in the task: a deferral would cost about a second of the application's downtime.
+
+    :param policy: the policy whose packages move.
+    :param plan: what FailoverPlanOperator returned.
+    :param promoted: what FailoverPromoteOperator returned.
+    :param restore_timeout: five minutes, and more the larger the images are.
+    """
+
+    template_fields: Sequence[str] = ("plan", "promoted")
+    ui_color = "#e6f1f2"
+
+    def __init__(
+        self,
+        *,
+        policy: "ClusterPolicy",
+        plan: TaskValue,
+        promoted: TaskValue,
+        restore_timeout: timedelta = timedelta(minutes=5),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**retrying(kwargs))
+        self.policy = policy
+        self.plan = plan
+        self.promoted = promoted
+        self.restore_timeout = restore_timeout
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
+        promoted: Mapping[str, Any] = self.promoted  # type: ignore[assignment]
+        receiver = receiver_of(self.policy)
+        plans = [FailoverPlan.model_validate(each) for each in planned["plans"]]
+        ended = {
+            plan.id: self._verify(plan, receiver=receiver)
+            for plan in plans
+            if plan.id in promoted["done"]
+        }
+        failed = [end.text for end in ended.values() if end.outcome == FAILED]
+        failed += promoted["failed"]
+        if failed:
+            raise FailoverIncompleteError(
+                "the failover is not complete",
+                where=f"policy {self.policy.name}",
+                found="; ".join(failed),
+                do="cure the cause; then clear this task, or start the DAG by hand",
+            )
+        return {name: end.model_dump(mode="json") for name, end in ended.items()}
+
+    def _verify(self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None") -> Ended:
+        answers = at_once({one.name: partial(self._ready, one) for one in plan.packages})
+        errors = [one for one in answers.values() if isinstance(one, TransitionError)]
+        for error in errors:
+            if not isinstance(error, PermanentError):
+                raise error
+        ended = _ended(plan, errors=errors)
+        for name, seconds in ended.rpo_seconds.items():
+            self.log.info("%s: RPO %s", name, spoken(timedelta(seconds=seconds)))
+        self.log.info("%s: %s", plan.id, ended.text)
+        FailoverClaim(plan, receiver, patience=timedelta(0)).end(
+            f"{ended.outcome}: {ended.text}"[:500]
+        )
+        if receiver is not None:
+            self._forget_leases(plan, receiver=receiver)
+        self._write_down(plan, ended)
+        return ended
+
+    def _ready(self, package: PackageFailover) -> str:
+        """Name of the pod that runs it; a package that was closed by its own hook is opened."""
+        hook = outside.cluster(package.target)
+        larger = timedelta(seconds=package.size_bytes / _SLOWEST_BYTES_PER_SECOND)
+        pod = hook.wait_restored(
+            package.name,
+            images=package.images,
+            namespace=package.namespace,
+            timeout=self.restore_timeout + larger,
+        )
+        self.log.info(
+            "pod %s/%s runs %s on node %s", pod.namespace, pod.name, package.name, pod.node
+        )
+        if package.target.quiesce and package.images:
+            workload = hook.find_workload(package.name, namespace=package.namespace)
+            run_quiesce(hook, workload=workload, call=package.target.quiesce.open)
+        return pod.name
+
+    def _forget_leases(self, plan: FailoverPlan, *, receiver: "HeartbeatHook") -> None:
+        """They moved along: on the lost cluster the packages are fenced now."""
+        for package in plan.packages if plan.lease_seconds else ():
+            receiver.delete_lease(plan.cluster, namespace=package.namespace, package=package.name)
+
+    def _write_down(self, plan: FailoverPlan, ended: Ended) -> None:
+        """The last chapter; the packages run, whether it can be kept or not."""
+        store = outside.store()
+        try:
+            story = store.find_transition(plan.id) or Transition(plan=plan)
+            store.put_transition(story.model_copy(update={"ended": ended}))
+        except TransitionError:
+            self.log.exception("not written down")
+
+
+def _ended(plan: FailoverPlan, *, errors: Sequence[TransitionError]) -> Ended:
+    now = datetime.now(UTC)
+    rto = now - plan.lost_since
+    ages = {one.name: one.age(now=plan.lost_since) for one in plan.packages}
+    text = (
+        "; ".join(map(str, errors))
+        if errors
+        else f"{len(ages)} packages run on {plan.target}, RTO {rto.total_seconds():.1f} s"
+    )
+    return Ended(
+        at=now,
+        outcome=FAILED if errors else RESTORED,
+        text=text,
+        rto_seconds=None if errors else rto.total_seconds(),
+        rpo_seconds={name: age.total_seconds() for name, age in ages.items() if age is not None},
+    )

@@ -1,0 +1,140 @@
+"""Have the target run the packages of a failover: one commit for all of them."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_transition import outside
+from airflow_transition.core.errors import PermanentError
+from airflow_transition.core.failover import FailoverPlan, PackageFailover
+from airflow_transition.core.manifests import scale_package
+from airflow_transition.core.package_edits import Files, promoted
+from airflow_transition.operators.at_once import all_at_once
+from airflow_transition.operators.receiver import admit
+from airflow_transition.operators.source_fencing import pods_of
+
+if TYPE_CHECKING:
+    from airflow_transition.hooks.gitops import Commit
+    from airflow_transition.hooks.heartbeat import HeartbeatHook
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = timedelta(0)
+
+
+class CopyOnTargetError(PermanentError):
+    """Pods of a package are on the target that this failover did not start."""
+
+
+@dataclass
+class TargetPromotion:
+    """The target's side of a promotion; each step can be repeated."""
+
+    plan: FailoverPlan
+    receiver: "HeartbeatHook | None"
+    manifests: dict[str, Files]
+    """Package to its files as the lost cluster's repository had them before it was fenced; what is
+    missing is read there."""
+    sync_timeout: timedelta
+
+    def admit(self) -> None:
+        """Nothing on the target holds the packages back: no fence, no door, no missing lease."""
+        all_at_once({package.name: partial(self._admit, package) for package in self.plan.packages})
+
+    def _admit(self, package: PackageFailover) -> None:
+        from airflow_transition.hooks.cluster import PodsRemainError  # noqa: PLC0415 - heavy
+
+        hook = outside.cluster(package.target)
+        pods = pods_of(package)
+        try:
+            hook.wait_gone(pods, timeout=_AT_ONCE)
+        except PodsRemainError as error:
+            if error.__cause__ is not None:
+                raise
+            self._refuse_strangers(package, found=error.found)
+        admit(
+            self.receiver,
+            cluster=self.plan.target,
+            pods=package.pods,
+            lease_seconds=self.plan.lease_seconds,
+        )
+        if not package.half_moved:
+            self._open(package)
+
+    def _open(self, package: PackageFailover) -> None:
+        """Planned moves leave the door closed on the side where a package does not run."""
+        hook, pods = outside.cluster(package.target), pods_of(package)
+        if hook.door_lock(pods):
+            log.info("opened what a move left closed: %s", hook.open_door(pods))
+
+    def _refuse_strangers(self, package: PackageFailover, *, found: str | None) -> None:
+        """Pods are well where they are this failover's, or those of a move that was under way."""
+        if package.half_moved or self._pushed() is not None:
+            return
+        raise CopyOnTargetError(
+            f"pods of {package.name} are on the target already",
+            where=f"cluster {self.plan.target}",
+            found=found,
+            do="stop that copy, then clear this task",
+        )
+
+    def _pushed(self) -> str | None:
+        git = outside.git(self.plan.packages[0].target)
+        return git.find(self.plan.promotion_trailers())
+
+    def commit(self) -> "Commit":
+        """The lost cluster's manifests with the checkpoint images, in the target's repository."""
+        files = self._files()
+        git = outside.git(self.plan.packages[0].target)
+        return git.commit(
+            partial(_write, files=files),
+            message=f"Fail over {', '.join(self.plan.names)} from {self.plan.cluster}",
+            trailers=self.plan.promotion_trailers(),
+            folders=[package.target.package_path for package in self.plan.packages],
+        )
+
+    def _files(self) -> dict[str, str]:
+        self._read_missing()
+        files: dict[str, str] = {}
+        for package in self.plan.packages:
+            files |= _wanted(package, files=self.manifests[package.name])
+        return files
+
+    def _read_missing(self) -> None:
+        """Each repository once; a package that is fenced already has 0 replicas there by now."""
+        repositories: dict[str, list[PackageFailover]] = {}
+        for package in self.plan.packages:
+            if package.name not in self.manifests:
+                repositories.setdefault(package.manifests.cluster, []).append(package)
+        for packages in repositories.values():
+            paths = {package.name: package.manifests.package_path for package in packages}
+            found = outside.git(packages[0].manifests).read_all(tuple(paths.values()))
+            for name, path in paths.items():
+                self.manifests[name] = found.get(path, {})
+
+    def sync(self) -> None:
+        """Wait until the target's API server has the workloads with these images."""
+        outside.cluster(self.plan.packages[0].target).wait_applied(
+            self.plan.images,
+            namespaces={package.namespace for package in self.plan.packages},
+            timeout=self.sync_timeout,
+        )
+        for package in self.plan.packages:
+            if package.half_moved:  # before, it could have accepted work that is now replaced
+                self._open(package)
+
+
+def _wanted(package: PackageFailover, *, files: Files) -> dict[str, str]:
+    if package.images:
+        return promoted(files, package=package.name, images=package.images)
+    return scale_package(files, package=package.name, replicas=package.replicas)
+
+
+def _write(root: Path, *, files: Mapping[str, str]) -> None:
+    from airflow_transition.hooks.git_files import write_files  # noqa: PLC0415 - heavy
+
+    write_files(root, files)
