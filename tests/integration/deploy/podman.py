@@ -70,7 +70,7 @@ class Podman:
         """From a folder of wheels, so that the build itself asks no network."""
         self.run(
             *("build", "--isolation=chroot", "--pull=never", f"--file={containerfile}"),
-            *(f"--ignorefile={ROOT / '.containerignore'}", f"--volume={wheels}:/wheels:ro"),
+            f"--volume={wheels}:/wheels:ro",
             *("--build-arg=PIP_NO_INDEX=1", "--build-arg=PIP_FIND_LINKS=/wheels"),
             *(f"--build-arg=BASE_IMAGE={BASE}", f"--tag={tag}", str(ROOT)),
             timeout_seconds=_BUILD_SECONDS,

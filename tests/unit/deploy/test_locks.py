@@ -58,8 +58,8 @@ def test_an_image_runs_the_versions_that_were_tested(file: str) -> None:
 
 @pytest.mark.parametrize("file", ["agent/Containerfile", "Containerfile"])
 def test_an_image_is_built_from_what_the_builder_is_given(file: str) -> None:
-    """Everything that is copied is there, and passes .containerignore."""
-    given = re.findall(r"^!(\S+)", (ROOT / ".containerignore").read_text(), re.MULTILINE)
+    """Everything that is copied is there, and passes .dockerignore."""
+    given = re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     copies = re.findall(r"^COPY (?!--from)(.+)$", (ROOT / file).read_text(), re.MULTILINE)
     for source in (each for copy in copies for each in copy.split()[:-1]):
         assert list(ROOT.glob(source)), source
