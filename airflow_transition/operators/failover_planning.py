@@ -109,8 +109,8 @@ class FailoverPlanning:
         needs = [
             Need(
                 one.name,
-                points=points.get(one.name, ()) if one.selector.live_state_package else (),
-                cold=failover.cold_start or one.selector.package_type == "Stateless",
+                points=points.get(one.name, ()) if _has_memory(one) else (),
+                cold=failover.cold_start or not _needs_memory(one),
             )
             for one in lost
         ]
@@ -195,7 +195,7 @@ class FailoverPlanning:
                     lease=failover.lease_seconds is not None,
                     stopped=request.source_stopped,
                     silent=verdict.all_silent,
-                    cold=[one.name for one in packages if one.restore_point is None],
+                    cold=[one.name for one in packages if one.starts_cold],
                 )
             ),
             notes=tuple(self._notes(lost)),
@@ -236,8 +236,11 @@ class FailoverPlanning:
     ) -> str | None:
         """The cluster whose repository the target's manifests come from.
 
-        A cold start takes those of the policy's source: elsewhere they name checkpoint images.
+        A cold start takes those of the policy's source: elsewhere they name checkpoint images. What
+        a planned move has promoted already stays as it is.
         """
+        if one.half_moved_to:
+            return one.half_moved_to
         if point is not None or self.request.cluster == self.policy.source.name:
             return self.request.cluster
         files = seen.files.get(self.policy.source.name) or {}
@@ -300,6 +303,15 @@ class FailoverPlanning:
         return NothingToMoveError(
             what, where=self.request.cluster, found=found, do="nothing is to be done"
         )
+
+
+def _has_memory(one: LostPackage) -> bool:
+    """Whether a restore point is chosen; what a planned move has promoted is newer than any."""
+    return one.selector.live_state_package and not one.half_moved_to
+
+
+def _needs_memory(one: LostPackage) -> bool:
+    return one.selector.package_type == "Stateful" and not one.half_moved_to
 
 
 def _unfit(seen: Look) -> Iterator[tuple[str, str]]:

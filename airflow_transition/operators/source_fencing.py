@@ -90,7 +90,8 @@ class SourceFencing:
 
         for package in self.plan.packages:
             files = read_folder(root, package.source.package_path)
-            if is_retired(files, package=package.name) and not package.stopped_by:
+            known = package.stopped_by or package.half_moved
+            if is_retired(files, package=package.name) and not known:
                 raise PlanOutdatedError(
                     f"{package.name} is not wanted there any more",
                     where=f"{package.source.git_conn_id}: {package.source.package_path}",

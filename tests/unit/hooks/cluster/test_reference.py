@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
-from airflow_transition.hooks import cluster, door, git_errors, kubelet, quiesce, restored
+from airflow_transition.hooks import cluster, desired, door, git_errors, kubelet, quiesce, restored
 from airflow_transition.hooks.cluster import ClusterHook
 
 from .api_server import ApiServer, status
@@ -23,7 +23,7 @@ def test_every_error_is_in_the_reference_with_its_kind() -> None:
             kinds |= dict.fromkeys(re.findall(r"`(\w+)`", names), kind)
     found = {
         name: "permanent" if issubclass(each, PermanentError) else "temporary"
-        for module in (kubelet, restored, door, quiesce, cluster, git_errors)
+        for module in (kubelet, restored, door, quiesce, cluster, desired, git_errors)
         for name, each in inspect.getmembers(module, inspect.isclass)
         if issubclass(each, PermanentError | TemporaryError) and each.__module__ == module.__name__
     }
