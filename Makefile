@@ -28,8 +28,11 @@ PYTEST := .venv/bin/python -m pytest
 
 lock: .venv/.ready ## resolve anew; the lock names no server
 	.venv/bin/uv lock --quiet --upgrade
-	.venv/bin/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header -o requirements.lock
+	.venv/bin/uv export --quiet --all-packages --group core --group dev --no-emit-workspace --no-header -o requirements.lock
 	.venv/bin/uv export --quiet --only-group core --no-emit-workspace --no-header -o requirements-core.lock
+	.venv/bin/uv export --quiet --only-group build --no-emit-workspace --no-header -o requirements-build.lock
+	.venv/bin/uv export --quiet --package transition-agent --no-default-groups --no-emit-workspace --no-header -o agent/requirements.lock
+	.venv/bin/uv export --quiet --package airflow-transition --no-default-groups --group container --no-emit-workspace --no-header -o requirements-container.lock
 	grep -A 40 '^uv==' requirements.lock | awk 'NR==1 || /^ +--hash/ {print; next} {exit}' | sed '$$s/ \\$$//' > requirements-uv.lock
 
 help: ## this list

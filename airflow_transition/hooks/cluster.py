@@ -2,7 +2,7 @@
 
 These are all the calls that the product makes to an API server. A server that answers them is
 enough of a cluster; nothing else is asked, no watch is opened. RBAC for them stands in
-docs/reference/cluster-role.yaml.
+agent/deploy/kubernetes/airflow and components.
 
 Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is empty.
 

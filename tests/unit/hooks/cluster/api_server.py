@@ -12,6 +12,8 @@ from werkzeug import Request, Response
 
 from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
 
+from .rights import Right, granted_by_all, right
+
 Json = dict[str, Any]
 
 
@@ -34,6 +36,8 @@ class ApiServer:
     page: int = 250
     on_call: Callable[[str, str], Response | None] = lambda _method, _path: None
     endpoints_follow: bool = True
+    granted: set[Right] = field(default_factory=granted_by_all)
+    """What else is asked for is refused, so that no hook gets along with more than is shipped."""
     made: int = 0
     """Objects created by an apply: each gets a uid of its own, as the real server gives it."""
 
@@ -46,9 +50,18 @@ class ApiServer:
 
     def __call__(self, request: Request) -> Response:
         self.calls.append((request.method, request.path))
-        special = self.on_call(request.method, request.path)
-        if special is not None:
-            return special
+        special = self._forbidden(right(request.method, request.path)) or self.on_call(
+            request.method, request.path
+        )
+        return self._answer(request) if special is None else special
+
+    def _forbidden(self, asked: Right) -> Response | None:
+        if asked in self.granted:
+            return None
+        group, resource, verb = asked
+        return status(403, f'{resource} is forbidden: no shipped role allows "{verb}" {group}')
+
+    def _answer(self, request: Request) -> Response:
         match request.method:
             case "GET":
                 return self._list(request)

@@ -1,0 +1,129 @@
+"""The roles in agent/deploy grant exactly the calls that the hooks make.
+
+No less: the API server of these tests refuses every call that no role allows. No more: each role
+has its walk here, a function that makes every kind of call that the role is for. To add a call, add
+it to the walk of its role, and its rule to that role.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from pytest_httpserver import HTTPServer
+
+from airflow_transition.core.cluster_health import ApiSign
+from airflow_transition.core.errors import PermanentError
+from airflow_transition.hooks.cluster import ClusterHook
+from airflow_transition.hooks.kubelet import KubeletHook
+from airflow_transition.hooks.quiesce import PodRequest
+from airflow_transition.hooks.second_signal import SecondSignalHook
+
+from .api_server import PODS, ApiServer, answer, pod
+from .conftest import RECORDED
+from .rights import EVERYBODYS, KUBERNETES, ROLES, granted, right
+from .test_kubelet import TEN_SECONDS
+
+Walk = Callable[[ClusterHook, ApiServer], None]
+
+
+def find_close_and_open(hook: ClusterHook, api: ApiServer) -> None:
+    workload = hook.find_workload("video")
+    hook.find_pod(workload)
+    hook.describe_door(workload)
+    hook.close_door(workload.pods)
+    hook.confirm_door(workload.pods)
+    hook.close_ingress_for({"app": "video"}, namespace="shop", workload="video")
+    hook.open_door(workload.pods)
+    api.add(PODS, pod("video-1-a", phase="Succeeded"))
+    hook.wait_gone(workload.pods, timeout=TEN_SECONDS)
+
+
+def checkpoint(hook: ClusterHook, api: ApiServer) -> None:
+    api.on_call = lambda _method, _path: answer({"items": ["/x"]})
+    with pytest.raises(PermanentError, match="names no archive"):
+        KubeletHook(hook.cluster).checkpoint(
+            node="node-a", namespace="shop", pod="p", container="app", timeout=TEN_SECONDS
+        )
+
+
+def ask_the_pod(hook: ClusterHook, api: ApiServer) -> None:
+    chosen, _ = hook.find_pod(hook.find_workload("video"))
+    api.calls.clear()
+    api.on_call = lambda _method, _path: answer({})
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        hook.run_hook(chosen, PodRequest(80, "/close", method, TEN_SECONDS))
+
+
+def take_from_a_lost_cluster(hook: ClusterHook, api: ApiServer) -> None:
+    assert hook.scale_down("Deployment", namespace="shop", name="video")
+    assert not hook.scale_down("StatefulSet", namespace="shop", name="gone")
+    api.on_call = lambda _method, path: answer({}) if path == "/version" else None
+    signal = SecondSignalHook(hook.cluster).ask(silent_nodes=["node-a"], timeout=TEN_SECONDS)
+    assert signal.sign is ApiSign.NODES_NOT_READY
+
+
+WALKS: dict[str, Walk] = {
+    "airflow": find_close_and_open,
+    "checkpoint-proxy": checkpoint,
+    "failover": take_from_a_lost_cluster,
+    "quiesce-hooks": ask_the_pod,
+}
+NOT_IN_A_PATH = {
+    # A server-side apply asks for `create` too, as the object may not be there yet.
+    "airflow": {("networking.k8s.io", "networkpolicies", "create")},
+    # A WebSocket is a GET, and `create` from Kubernetes 1.35 on.
+    "quiesce-hooks": {("", "pods/exec", "get"), ("", "pods/exec", "create")},
+}
+
+
+@pytest.mark.parametrize("role", list(WALKS))
+def test_a_role_grants_what_its_calls_ask_for_and_no_more(
+    role: str, hook: ClusterHook, api: ApiServer
+) -> None:
+    WALKS[role](hook, api)
+    asked = {right(method, path) for method, path in api.calls} - EVERYBODYS
+    assert asked | NOT_IN_A_PATH.get(role, set()) == granted(role)
+
+
+def test_the_direct_road_needs_what_the_kubelet_names_in_its_refusal() -> None:
+    recorded = json.loads((RECORDED / "kubelet-403.json").read_text())
+    named = re.search(
+        r"verb=(\w+), resource=(\w+), subresource\(s\)=\[(\w+)\]", recorded["response"]["body"]
+    )
+    assert named is not None
+    verb, resource, sub = named.groups()
+    assert granted("checkpoint-direct") == {("", f"{resource}/{sub}", verb)}
+
+
+def test_the_direct_road_is_asked_for_what_the_role_grants() -> None:
+    request = json.loads((RECORDED / "kubelet-200.json").read_text())["request"]
+    asked = right(request["method"], request["path"].partition("?")[0])
+    assert {asked} == granted("checkpoint-direct")
+
+
+def test_a_call_that_no_role_allows_is_refused_in_these_tests(
+    hook: ClusterHook, api: ApiServer, httpserver: HTTPServer
+) -> None:
+    with pytest.raises(PermanentError, match="secrets"):
+        list(hook.api.items("/api/v1/secrets"))
+
+
+@pytest.mark.parametrize("role", list(ROLES))
+def test_a_role_is_bound_to_the_user_of_the_connection(role: str) -> None:
+    shipped = yaml.safe_load(ROLES[role].read_text())
+    binding = yaml.safe_load((ROLES[role].parent / "cluster-role-binding.yaml").read_text())
+    user = yaml.safe_load((KUBERNETES / "airflow" / "service-account.yaml").read_text())
+    assert binding["roleRef"]["name"] == shipped["metadata"]["name"]
+    assert _named(binding["subjects"]) == [("ServiceAccount", user["metadata"]["name"])]
+
+
+def test_every_shipped_cluster_role_is_held_to_its_calls() -> None:
+    assert set(KUBERNETES.rglob("cluster-role.yaml")) == set(ROLES.values())
+    assert set(WALKS) == set(ROLES) - {"checkpoint-direct"}
+
+
+def _named(subjects: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(subject["kind"], subject["name"]) for subject in subjects]
