@@ -68,6 +68,7 @@ class Bed:
     def look(self, *pods: NodePod) -> list[str]:
         """One look; ids of the containers that are to be stopped."""
         fences = self.warden.orders.fences
+        self.warden.keep()
         self.warden.see(list(pods))
         doomed = [each.container.id for each in self.warden.doomed()]
         self.warden.confirm(fences)
@@ -204,9 +205,24 @@ def test_nothing_is_confirmed_while_the_runtime_does_not_answer(bed: Bed) -> Non
     assert bed.warden.fenced() == ()
 
 
+def test_what_is_not_on_the_disk_is_neither_confirmed_nor_enforced(
+    bed: Bed, tmp_path: Path
+) -> None:
+    bed.folder = tmp_path / "file"
+    bed.folder.touch()
+    bed.warden = bed.new_warden()
+    with capture_logs() as lines:
+        bed.beat(HeartbeatReply(epoch=2, fences=(fence(VIDEO),), leases=(lease(),)))
+        bed.look(pod())
+        bed.look(pod())
+    assert _enforced(bed) == ["agent"]
+    assert bed.warden.fenced() == ()
+    assert [line["event"] for line in lines].count("orders are not kept") == 1
+
+
 def test_who_enforces_a_lease_is_told(bed: Bed) -> None:
-    bed.look(pod())
     bed.beat(LEASED)
+    bed.look(pod())
     assert _enforced(bed) == ["kernel"]
     bed.look(pod(host=True))
     assert _enforced(bed) == ["agent"]
@@ -247,6 +263,18 @@ def test_a_lease_that_was_released_is_forgotten(bed: Bed) -> None:
     assert "delete chain" in bed.nft.last
 
 
+def test_a_lease_that_is_not_renewed_is_named_in_time(bed: Bed) -> None:
+    bed.beat(LEASED)
+    with capture_logs() as lines:
+        for _ in range(2):
+            bed.beat(HeartbeatReply(epoch=1))
+        bed.beat(LEASED)
+    assert [(line["event"], line.get("what")) for line in lines] == [
+        ("leases are not renewed, their pods will end", "not in the reply: shop/web"),
+        ("it is well again", None),
+    ]
+
+
 def test_a_reply_of_an_older_epoch_is_logged_once_and_renews_nothing(bed: Bed) -> None:
     bed.beat(HeartbeatReply(epoch=3, leases=(lease(),)))
     bed.beat(HeartbeatReply(epoch=3, leases=(lease(),)))
@@ -254,7 +282,10 @@ def test_a_reply_of_an_older_epoch_is_logged_once_and_renews_nothing(bed: Bed) -
     with capture_logs() as lines:
         for _ in range(3):
             assert not bed.beat(HeartbeatReply(epoch=1, leases=(lease(),)))
-    assert [line["event"] for line in lines] == ["this reply is not believed"]
+    assert [line["event"] for line in lines] == [
+        "this reply is not believed",
+        "leases are not renewed, their pods will end",
+    ]
     assert bed.warden.seconds_left() == {WEB: 4}
 
 
