@@ -40,7 +40,7 @@ def handle(triggering_asset_events=None):
     from airflow.sdk import get_current_context
     from transition_wire.heartbeat import PodCopy
 
-    from airflow_transition.core.claim import ClaimRequest
+    from airflow_transition.core.claim import Claim, ClaimRequest
     from airflow_transition.core.fault import Fault
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
@@ -57,6 +57,9 @@ def handle(triggering_asset_events=None):
             )
             given = hook.claim(fault.cluster, request)
             told.append([fault.cluster, fault.epoch, type(given).__name__])
+            if isinstance(given, Claim):
+                hook.end_claim(given.id, outcome="moved, and moved back")
+                hook.lift_fence(fault.cluster, namespace=copy.namespace, package=name)
     return told
 
 
@@ -106,6 +109,7 @@ class Stage:
     airflow: AirflowInstance
     receiver: ReceiverClient
     agents: dict[str, SimulatedAgent] = field(default_factory=dict)
+    patience: timedelta = timedelta(seconds=_PATIENCE_SECONDS)
 
     @property
     def receiver_url(self) -> str:
@@ -142,12 +146,17 @@ class Stage:
 
     def wait_watched(self, *, times: int = 1) -> None:
         """Until a triggerer watches the fleet, the so many-th one; its log says so."""
-        log = self.airflow.log_file("triggerer")
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while log.read_text(errors="replace").count(WATCHING) < times:
+        while self.times_watched() < times:
             if time.monotonic() > deadline:
+                log = self.airflow.log_file("triggerer")
                 raise TimeoutError(f"nothing watches the fleet; read {log}")
             time.sleep(_LOOK_SECONDS)
+
+    def times_watched(self) -> int:
+        """How often a triggerer has begun to watch the fleet."""
+        log = self.airflow.log_file("triggerer")
+        return log.read_text(errors="replace").count(WATCHING)
 
     def claims(self) -> list[dict[str, Any]]:
         """All of them, newest first."""
