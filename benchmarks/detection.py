@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 from airflow_transition.core.health_report import Health
 from benchmarks.bench import AtMost, Benchmark, Progress, Sample
-from benchmarks.faults.api_server import dropping, refusing
-from benchmarks.faults.stage import GRACE, Stage, policy, stage, unix
+from benchmarks.detections.api_server import dropping, refusing
+from benchmarks.detections.stage import GRACE, Stage, policy, stage, unix
 
 _CLUSTERS = ("refusing", "dropping")
 _FAULTS = 2

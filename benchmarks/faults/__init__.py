@@ -1,1 +1,1 @@
-"""What benchmarks and tests of fault detection share: agents, API servers, a stage in Airflow."""
+"""Simulated heartbeats, judged by the functions that the product runs on."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_transition.core.health_report import Health
-from benchmarks.faults.api_server import dropping, refusing
-from benchmarks.faults.stage import Stage, policy, stage
+from benchmarks.detections.api_server import dropping, refusing
+from benchmarks.detections.stage import Stage, policy, stage
 
 WEST, EAST, BOTH = "failover.of-west", "failover.of-east", "failover.of-both"
 

@@ -16,8 +16,8 @@ from airflow_transition.core.health_report import FleetReport, Health
 from airflow_transition.hooks.receiver_client import Call, ReceiverClient
 from airflow_transition.hooks.receiver_connection import ReceiverSettings
 from airflow_transition.triggers.fault_stream import WATCHING
-from benchmarks.faults.agent import SimulatedAgent
-from benchmarks.faults.api_server import kubernetes_connection
+from benchmarks.detections.agent import SimulatedAgent
+from benchmarks.detections.api_server import kubernetes_connection
 from lab.airflow import AirflowInstance, free_port
 from lab.airflow_settings import connection_entity
 
