@@ -183,7 +183,7 @@ def test_what_a_kubelet_starts_again_is_stopped_again(node: GuardedNode) -> None
 def test_a_fence_holds_without_a_receiver_and_after_a_reboot(node: GuardedNode) -> None:
     node.receiver.reply = FENCED
     node.start()
-    eventually(lambda: node.runtime.stopped, what="the container is stopped")
+    eventually(lambda: node.receiver.heartbeats and node.receiver.heartbeats[-1].fenced, what="")
     node.agent.end(signal.SIGKILL)
     node.network.run("nft", "flush", "ruleset")
     node.runtime.start_containers(["video"])
