@@ -10,6 +10,7 @@ from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.dags_checkpoint import checkpoint_dag
 from airflow_transition.dags_failover import failover_dag
 from airflow_transition.dags_move import failback_dag, migrate_dag
+from airflow_transition.dags_retention import retention_dag
 from airflow_transition.notifications.transition import TransitionNotifier
 
 
@@ -38,6 +39,7 @@ def _builders(policy: ClusterPolicy) -> Iterator[tuple[str, Callable[[], DAG]]]:
     yield policy.migrate_dag_id, partial(migrate_dag, policy, shared=shared)
     yield policy.failover_dag_id, partial(failover_dag, policy, shared=shared)
     yield policy.failback_dag_id, partial(failback_dag, policy, shared=shared)
+    yield policy.retention_dag_id, partial(retention_dag, policy, shared=shared)
 
 
 def _shared(policy: ClusterPolicy) -> dict[str, Any]:

@@ -46,11 +46,10 @@ def failover_dag(policy: ClusterPolicy, *, shared: dict[str, Any]) -> DAG:
             execution_timeout=_STEP_LIMIT,
         )
         promote = FailoverPromoteOperator(
-            task_id="promote", policy=policy, plan=plan.output, execution_timeout=_STEP_LIMIT
+            task_id="promote", plan=plan.output, execution_timeout=_STEP_LIMIT
         )
         verify = FailoverVerifyOperator(
             task_id="verify",
-            policy=policy,
             plan=plan.output,
             promoted=promote.output,
             execution_timeout=_STEP_LIMIT,

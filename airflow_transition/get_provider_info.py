@@ -48,10 +48,12 @@ _OPERATORS = [
     "failover_promote",
     "failover_verify",
     "move_settle",
+    "pin",
     "plan",
     "pod_checkpoint",
     "promotion",
     "restore_point",
+    "retention",
     "retirement",
 ]
 _SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
@@ -115,6 +117,13 @@ _OPTIONS = {
         "receiver runs apart from Airflow's API server.",
         default="transition_receiver",
     ),
+    "fencing_hook": _option(
+        "A fencing of your own (network, cloud, power), as package.module.name: a function "
+        "`fence(cluster, packages)`, or a class with that method, which gives a "
+        "`airflow_transition.core.fencing.FenceResult`. It is called by tasks of failover DAGs.",
+        default="",
+        example="acme.fencing.power_off",
+    ),
     "accept_guide_heartbeats": {
         "description": "Take heartbeats in the guide's form, which come without a token. Their "
         "nodes are shown as untrusted, and never make a cluster lost. Whoever reaches the "
@@ -131,13 +140,6 @@ _OPTIONS = {
         "example": None,
         "default": "1000",
     },
-    "fencing_hook": _option(
-        "A fencing of your own (network, cloud, power), as package.module.name: a function "
-        "`fence(cluster, packages)`, or a class with that method, which gives a "
-        "`airflow_transition.core.fencing.FenceResult`. It is called by tasks of failover DAGs.",
-        default="",
-        example="acme.fencing.power_off",
-    ),
     "preload": {
         "description": "Import the provider's heavy modules (boto3, kubernetes, git) when the "
         "scheduler starts. The processes that LocalExecutor forks then share them, and a task "

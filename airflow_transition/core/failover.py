@@ -51,11 +51,15 @@ class PackageFailover(WireModel):
     stopped_by: str | None = None
     """An earlier failover that scaled it to 0 and brought it up nowhere."""
     half_moved: bool = False
-    """A planned move to the target was under way: pods of it may be there, behind a closed door."""
+    """A planned move to the target was under way: its copy there waits behind a closed door."""
 
     @property
     def name(self) -> str:
         return self.source.package
+
+    @property
+    def starts_cold(self) -> bool:
+        return self.restore_point is None and not self.half_moved
 
     @property
     def pods(self) -> PodCopy:
@@ -68,11 +72,12 @@ class PackageFailover(WireModel):
 
     def line(self, *, now: datetime) -> str:
         age = self.age(now=now)
-        start = (
-            "cold start: without its memory"
-            if age is None
-            else f"restore point {self.restore_point}, {spoken(age)} old (RPO)"
-        )
+        if self.half_moved:
+            start = "the copy that a planned move made stays, with all that was acknowledged"
+        elif age is None:
+            start = "cold start: without its memory"
+        else:
+            start = f"restore point {self.restore_point}, {spoken(age)} old (RPO)"
         return (
             f"package {self.name} ({self.workload_kind} {self.namespace}/{self.workload}): {start}"
         )
@@ -116,6 +121,8 @@ class FailoverPlan(WireModel):
     lease_seconds: float | None = None
     unconfirmed: Unconfirmed
     limits: FailoverLimits = FailoverLimits()
+    seconds: float = 0
+    """How long it took to make."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from pydantic import ValidationError
 from transition_wire.archive_name import ArchiveName
 from transition_wire.checkpoint_record import BaseImage, CheckpointRecord
 
@@ -28,17 +29,16 @@ ZSTD_LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+zstd"
 ARCHIVE_ANNOTATION = "kr.ac.ssu.dcnlab.transition.archive.digest"
 """SHA-256 of the archive that an image was made of."""
 
+CLUSTER_ANNOTATION = "kr.ac.ssu.dcnlab.transition.cluster"
+CONTAINER_ANNOTATION = "org.criu.checkpoint.container.name"
+POD_ANNOTATION = "org.criu.checkpoint.pod.name"
+NAMESPACE_ANNOTATION = "org.criu.checkpoint.pod.namespace"
+CREATED_ANNOTATION = "org.opencontainers.image.created"
+"""With the three before it, the checkpoint that an image was made of."""
+
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-_REPOSITORY = re.compile(
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
-)
 _DIGEST_REFERENCE = re.compile(r"(?P<name>[^@\s]+)@(?P<digest>sha256:[0-9a-f]{64})")
 _IMAGE_ID = re.compile(r"(?:sha256:)?(?P<hex>[0-9a-f]{64})")
-_REGISTRY_NAME_MAX = 255
-
-
-class ImageNameError(PermanentError):
-    """A name that no registry or runtime takes."""
 
 
 class UnusableConfigError(PermanentError):
@@ -186,9 +186,9 @@ def image_annotations(
     runtime = str(config.get("runtime") or "runc")
     architecture = _GO_ARCHITECTURES.get(node.architecture, node.architecture)
     known = {
-        "org.criu.checkpoint.container.name": record.container,
-        "org.criu.checkpoint.pod.name": record.pod,
-        "org.criu.checkpoint.pod.namespace": record.namespace,
+        CONTAINER_ANNOTATION: record.container,
+        POD_ANNOTATION: record.pod,
+        NAMESPACE_ANNOTATION: record.namespace,
         "org.criu.checkpoint.rootfsImageName": base_image,
         "org.criu.checkpoint.rootfsImageID": base_image,
         "org.criu.checkpoint.rootfsImageUserRequested": image,
@@ -205,46 +205,26 @@ def image_annotations(
         "io.podman.annotations.checkpoint.host.arch": architecture,
         "io.podman.annotations.checkpoint.host.kernel": node.kernel,
         "io.podman.annotations.checkpoint.cgroups.version": f"v{node.cgroup_version}",
-        "org.opencontainers.image.created": _rfc3339(record.created),
+        CREATED_ANNOTATION: _rfc3339(record.created),
         "org.opencontainers.image.base.name": name,
         "org.opencontainers.image.base.digest": digest,
         ARCHIVE_ANNOTATION: record.digest,
+        CLUSTER_ANNOTATION: record.cluster,
     }
     return {key: value for key, value in known.items() if value}
 
 
-def image_repository(record: CheckpointRecord, *, repository: str) -> str:
-    """Give the repository of a container's images: `.../checkpoint-<ns>_<pod>-<container>`."""
-    name = ArchiveName(
-        pod=record.pod,
-        namespace=record.namespace,
-        container=record.container,
-        created=record.created,
-    )
-    stem = f"checkpoint-{record.namespace}_{name.pod}-{name.container}"
-    path = f"{repository.strip('/')}/{stem}".lstrip("/")
-    if len(path) > _REGISTRY_NAME_MAX or _REPOSITORY.fullmatch(path) is None:
-        raise ImageNameError(
-            "registries do not take this repository name",
-            where=record.key,
-            found=path,
-            do="shorten the connection's `repository`, or rename the workload",
+def checkpoint_of(annotations: Mapping[str, Any]) -> tuple[str, ArchiveName] | None:
+    """Cluster and checkpoint that an image was made of; None where it is no image of ours."""
+    try:
+        return str(annotations[CLUSTER_ANNOTATION]), ArchiveName(
+            pod=annotations[POD_ANNOTATION],
+            namespace=annotations[NAMESPACE_ANNOTATION],
+            container=annotations[CONTAINER_ANNOTATION],
+            created=annotations[CREATED_ANNOTATION],
         )
-    return path
-
-
-def split_name(image: str) -> tuple[str, str, str]:
-    """Split an image's name into registry, repository and tag, as container runtimes do."""
-    host, slash, rest = image.partition("/")
-    if not slash or not (set(".:") & set(host) or host == "localhost"):
-        host, rest = "docker.io", image if slash else f"library/{image}"
-    repository, _, tag = rest.partition(":")
-    return host, repository, tag or "latest"
-
-
-def image_tag(created: datetime) -> str:
-    """Give the tag for people: when the checkpoint was made. Nothing refers to it."""
-    return created.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    except (KeyError, ValidationError):
+        return None
 
 
 def _config(config_dump: bytes, *, where: str) -> dict[str, Any]:

@@ -40,6 +40,9 @@ class MovePlan(WireModel):
     node: DnsSubdomain
     containers: tuple[DnsLabel, ...]
     replicas: int
+    source_epoch: int | None = None
+    """The source's, as the receiver of heartbeats knew it; None: there is no receiver."""
+    lease_seconds: float | None = None
     pod_labels: dict[str, str]
     """What every pod of the workload carries, on either side."""
     door: tuple[str, ...]
@@ -85,6 +88,7 @@ class Step(StrEnum):
     REVERT_PROMOTION = "revert the promotion"
     WAIT_TARGET_GONE = "wait until the target's pods are gone"
     OPEN_SOURCE = "open the source's door"
+    LEAVE = "leave everything to the failover that took the package over"
 
 
 class Seen(Protocol):
@@ -96,6 +100,10 @@ class Seen(Protocol):
     @property
     def retirement_begun(self) -> bool:
         """Airflow's word: a move whose retirement never began is certainly not retired."""
+
+    @property
+    def given_up(self) -> bool:
+        """A failover has taken the package away from the source since the move was planned."""
 
     @property
     def retired(self) -> bool | None:
@@ -136,9 +144,11 @@ def next_step(seen: Seen, *, patient: bool) -> Step:
     """
     retired = seen.retired if seen.retirement_begun else False
     if retired is None:
-        return Step.ASK_AGAIN
+        return Step.LEAVE if seen.given_up else Step.ASK_AGAIN
     if retired:
         return _forward(seen)
+    if seen.given_up:
+        return Step.LEAVE
     if not seen.promotion_begun or not patient:
         return Step.OPEN_SOURCE
     return _back(seen)
@@ -152,7 +162,7 @@ def goes_forward(step: Step) -> bool:
 def _forward(seen: Seen) -> Step:
     """Nothing is waited for in vain: the source does not come back, the target's copy is kept."""
     if not seen.source_gone:
-        return Step.WAIT_SOURCE_GONE
+        return Step.LEAVE if seen.given_up else Step.WAIT_SOURCE_GONE
     if not seen.target_restored:
         return Step.WAIT_TARGET_RESTORED
     return Step.OPEN_TARGET

@@ -15,7 +15,10 @@ ImageByDigest = Annotated[
 ]
 """`host/repository@sha256:...`: a tag could point elsewhere tomorrow."""
 
-_FOLDER = "restore-points"
+RESTORE_POINTS = "restore-points"
+"""The folder in S3."""
+
+_KEY_TIME = "%Y%m%dT%H%M%SZ"
 
 
 class ContainerCheckpoint(WireModel):
@@ -81,7 +84,7 @@ class RestorePoint(WireModel):
 
 def restore_points_folder(*, prefix: str, cluster: str, namespace: str, workload: str) -> str:
     """S3 prefix of a workload's restore points; their keys sort by time."""
-    return f"{prefix}{_FOLDER}/{cluster}/{namespace}/{workload}/"
+    return f"{prefix}{RESTORE_POINTS}/{cluster}/{namespace}/{workload}/"
 
 
 def restore_point_key(
@@ -91,7 +94,16 @@ def restore_point_key(
     folder = restore_points_folder(
         prefix=prefix, cluster=cluster, namespace=namespace, workload=workload
     )
-    return f"{folder}{created.astimezone(UTC):%Y%m%dT%H%M%SZ}.json"
+    return f"{folder}{created.astimezone(UTC).strftime(_KEY_TIME)}.json"
+
+
+def created_of_key(key: str) -> datetime | None:
+    """When the restore point at `key` was taken; None where that is no restore point's key."""
+    try:
+        name = key.rpartition("/")[2]
+        return datetime.strptime(name, f"{_KEY_TIME}.json").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)

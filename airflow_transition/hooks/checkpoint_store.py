@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,12 +16,14 @@ from transition_wire.model import WireModel
 from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core.failover import Transition, transition_key
+from airflow_transition.core.pin import Pin, pin_key
 from airflow_transition.core.restore_points import (
     RestorePoint,
     restore_point_key,
     restore_points_folder,
 )
 from airflow_transition.hooks.archive_reader import ArchiveReader
+from airflow_transition.hooks.checkpoint_inventory import CheckpointInventory
 from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.store_errors import (
     ObjectMissingError,
@@ -29,6 +31,7 @@ from airflow_transition.hooks.store_errors import (
     RestorePointConflictError,
     store_errors,
 )
+from airflow_transition.hooks.store_objects import StoreObjects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -67,6 +70,39 @@ class CheckpointStoreHook(BaseHook):
         with store_errors(f"connection {self.aws_conn_id}"):
             client: S3Client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
             return client
+
+    @cached_property
+    def inventory(self) -> CheckpointInventory:
+        """Everything that is stored, to be listed and removed."""
+        objects = StoreObjects(self.client, bucket=self.bucket)
+        return CheckpointInventory(objects, prefix=self.prefix, read=self._find)
+
+    def put_pin(self, restore_point_id: str, *, by: str, why: str, now: datetime) -> str:
+        """Pin a restore point, so that it stays until the pin is removed; give the pin's key.
+
+        Pinning it again replaces who and why.
+        """
+        self.get_restore_point(restore_point_id)
+        key = pin_key(f"{self.prefix}{restore_point_id}.json")
+        pin = Pin(restore_point=restore_point_id, by=by, why=why, pinned=now)
+        self._replace(key, pin)
+        try:
+            self.get_restore_point(restore_point_id)
+        except ObjectMissingError:
+            # Retention asked for pins right before this one was there.
+            self.inventory.objects.delete(key)
+            raise
+        return key
+
+    def find_pin(self, restore_point_id: str) -> Pin | None:
+        return self._find(pin_key(f"{self.prefix}{restore_point_id}.json"), Pin)
+
+    def remove_pin(self, restore_point_id: str) -> bool:
+        """Remove the pin of a restore point; False where it had none."""
+        key = pin_key(f"{self.prefix}{restore_point_id}.json")
+        pinned = self.inventory.objects.is_there(key)
+        self.inventory.objects.delete(key)
+        return pinned
 
     def record_key(self, *, cluster: str, namespace: str, pod: str, filename: str) -> str:
         """Give the key under which the agent will leave the record of this archive."""

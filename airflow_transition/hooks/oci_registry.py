@@ -1,16 +1,25 @@
 """The OCI registry: archives become checkpoint images there, in one streamed pass."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from airflow.sdk import BaseHook
+from transition_wire.archive_name import ArchiveName
 from transition_wire.checkpoint_record import CheckpointRecord
 
 from airflow_transition.core import image as oci
 from airflow_transition.core.image import Descriptor
+from airflow_transition.core.image_names import (
+    image_repository,
+    image_tag,
+    repository_begin,
+    repository_of,
+    split_name,
+)
+from airflow_transition.core.remains import StoredImage, WorkloadPlace
 from airflow_transition.hooks.archive_layer import ArchivePush
 from airflow_transition.hooks.archive_stream import ArchiveSource
 from airflow_transition.hooks.blob_upload import Blobs
@@ -22,6 +31,7 @@ from airflow_transition.hooks.registry_errors import (
     ImageMissingError,
     RegistryConnectionError,
 )
+from airflow_transition.hooks.registry_images import RegistryImages
 from airflow_transition.hooks.registry_manifests import Manifests
 
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
@@ -80,7 +90,7 @@ class OciRegistryHook(BaseHook):
         recorded one. Calling it again finds what is there: the same archive gives the same image.
         `mount_from` names repositories of this registry that may hold the blob already.
         """
-        repository = oci.image_repository(record, repository=self._settings.repository)
+        repository = image_repository(record, repository=self._settings.repository)
         blobs, manifests = self._blobs(repository), Manifests(self._client, repository=repository)
         self.log.info("pushing %s (%d bytes)", record.stored.key, record.stored.size_bytes)
         pushed = ArchivePush(record, archive, blobs).run(mount_from=mount_from)
@@ -94,7 +104,7 @@ class OciRegistryHook(BaseHook):
         manifest = oci.image_manifest(config=config, layers=layers, annotations=annotations)
         blobs.push(override, blob=layers[1].descriptor)
         blobs.push(config, blob=oci.describe(config, media_type=oci.CONFIG_TYPE))
-        digest, tag = oci.digest_of(manifest), oci.image_tag(record.created)
+        digest, tag = oci.digest_of(manifest), image_tag(record.created)
         manifests.put(manifest, tag=tag)
         reference = f"{self._client.host}/{repository}@{digest}"
         self.verify_image(reference)
@@ -125,12 +135,48 @@ class OciRegistryHook(BaseHook):
                     do="build the image again",
                 )
 
+    def is_own(self, reference: str) -> bool:
+        """Whether an image is in the registry of this connection."""
+        return split_name(reference.partition("@")[0])[0] == self._client.host
+
+    def require_deletion(self, reference: str) -> None:
+        """Raise if the registry would not delete this image, which it is not asked to."""
+        repository, _ = self._split(reference)
+        self._images.require_deletion(repository)
+
+    def delete_image(self, reference: str) -> bool:
+        """Delete the image by its digest, tags included; False where it was gone already.
+
+        Its blobs stay until the registry's own garbage collection runs.
+        """
+        repository, digest = self._split(reference)
+        return self._images.delete(repository, digest=digest)
+
+    def find_images(
+        self, *, of: Collection[WorkloadPlace], older_than: datetime, known: Iterable[ArchiveName]
+    ) -> list[StoredImage]:
+        """Find checkpoint images of these workloads by their tags; untagged ones cannot be found.
+
+        A registry that lists no repositories is asked for those of `known` checkpoints alone.
+        """
+        folder = self._settings.repository
+        repositories = {repository_of(one, repository=folder) for one in known}
+        listed = self._images.repositories()
+        if listed is None:
+            self.log.warning("the registry lists no repositories: looking at known ones alone")
+        begins = tuple(
+            repository_begin(place.namespace, pod=place.workload, repository=folder) for place in of
+        )
+        repositories |= {name for name in listed or () if name.startswith(begins)}
+        found = self._images.older_than(older_than, repositories=sorted(repositories))
+        return [image for image in found if image.place in of]
+
     def resolve(self, image: str, *, image_id: str | None = None) -> str:
         """Give `host/repository@sha256:...` for a tagged image; other registries are asked openly.
 
         With `image_id` (the digest of its config) the tag must still lead to that very image.
         """
-        host, repository, tag = oci.split_name(image)
+        host, repository, tag = split_name(image)
         manifests = Manifests(self._client_for(host), repository=repository)
         tagged = manifests.read(tag)
         if image_id is None:
@@ -156,7 +202,7 @@ class OciRegistryHook(BaseHook):
 
     def _split(self, reference: str) -> tuple[str, str]:
         name, _, digest = reference.partition("@")
-        host, repository, _ = oci.split_name(name)
+        host, repository, _ = split_name(name)
         if host != self._client.host:
             raise RegistryConnectionError(
                 "the image is not in the registry of this connection",
@@ -170,6 +216,10 @@ class OciRegistryHook(BaseHook):
         if host == self._client.host:
             return self._client
         return RegistryClient(f"https://{_API_HOSTS.get(host, host)}")
+
+    @cached_property
+    def _images(self) -> RegistryImages:
+        return RegistryImages(self._client, folder=self._settings.repository)
 
     @cached_property
     def _settings(self) -> RegistrySettings:

@@ -65,20 +65,23 @@ class RegistryClient:
         expected: tuple[int, ...],
         headers: Mapping[str, str] | None = None,
         body: Body = b"",
+        scopes: tuple[str, ...] | None = None,
     ) -> Answer:
         """Send one request and give the answer if its status is one of `expected`.
 
         `url` is a path below the registry, or what it gave as `Location`; `repositories` are what
-        a token has to be good for: the first to read and write, others to read. A streamed body
-        cannot be sent twice, so credentials are settled by the request before it.
+        a token has to be good for: the first to read and write, others to read; or `scopes` say it
+        in the token services' words. A streamed body cannot be sent twice, so credentials are
+        settled by the request before it.
         """
         target = urljoin(f"{self.base_url}/", url)
         sent = dict(headers or {})
-        answer = self._send(method, target, repositories=repositories, headers=sent, body=body)
+        needed = _scopes(repositories) if scopes is None else scopes
+        answer = self._send(method, target, scopes=needed, headers=sent, body=body)
         repeatable = isinstance(body, bytes) and self._is_own(target)
         if answer.status == _UNAUTHORIZED and repeatable:
-            self._authorize(answer, repositories=repositories)
-            answer = self._send(method, target, repositories=repositories, headers=sent, body=body)
+            self._authorize(answer, scopes=needed)
+            answer = self._send(method, target, scopes=needed, headers=sent, body=body)
         if answer.status not in expected:
             raise refusal(answer, where=_where(target))
         return answer
@@ -88,14 +91,14 @@ class RegistryClient:
         method: str,
         url: str,
         *,
-        repositories: tuple[str, ...],
+        scopes: tuple[str, ...],
         headers: Mapping[str, str],
         body: Body,
     ) -> Answer:
         for _ in range(_REDIRECTS_MAX):
             sent = dict(headers)
-            if self._is_own(url) and repositories in self._authorizations:
-                sent["Authorization"] = self._authorizations[repositories]
+            if self._is_own(url) and scopes in self._authorizations:
+                sent["Authorization"] = self._authorizations[scopes]
             answer = self._exchange(method, url, headers=sent, body=body)
             if answer.status not in _REDIRECTS or method not in {"GET", "HEAD"}:
                 return answer
@@ -133,23 +136,21 @@ class RegistryClient:
             content = b"".join(_bounded(answer.iter_content(1 << 16), where=where))
             return Answer(answer.status_code, answer.headers, content)
 
-    def _authorize(self, answer: Answer, *, repositories: tuple[str, ...]) -> None:
+    def _authorize(self, answer: Answer, *, scopes: tuple[str, ...]) -> None:
         """Answer the registry's challenge: basic as it is, bearer by its token service."""
         scheme, _, rest = answer.headers.get("WWW-Authenticate", "").partition(" ")
-        refused = self._authorizations.pop(repositories, "")
+        refused = self._authorizations.pop(scopes, "")
         if scheme.lower() == "bearer":
-            token = self._token(dict(_CHALLENGE.findall(rest)), repositories=repositories)
-            self._authorizations[repositories] = f"Bearer {token}"
+            token = self._token(dict(_CHALLENGE.findall(rest)), scopes=scopes)
+            self._authorizations[scopes] = f"Bearer {token}"
         elif scheme.lower() == "basic" and self._credentials is not None and not refused:
-            self._authorizations[repositories] = _basic(*self._credentials)
+            self._authorizations[scopes] = _basic(*self._credentials)
         else:
             raise refusal(answer, where=self.base_url)
 
-    def _token(self, challenge: Mapping[str, str], *, repositories: tuple[str, ...]) -> str:
+    def _token(self, challenge: Mapping[str, str], *, scopes: tuple[str, ...]) -> str:
         realm = self._checked(urljoin(f"{self.base_url}/", challenge.get("realm", "")))
-        first, *others = repositories
-        scopes = [f"repository:{first}:pull,push", *(f"repository:{name}:pull" for name in others)]
-        query: dict[str, str | list[str]] = {"scope": scopes}
+        query: dict[str, str | list[str]] = {"scope": list(scopes)}
         if "service" in challenge:
             query["service"] = challenge["service"]
         headers = {} if self._credentials is None else {"Authorization": _basic(*self._credentials)}
@@ -179,6 +180,11 @@ class RegistryClient:
                 do="correct the registry's set-up",
             )
         return url
+
+
+def _scopes(repositories: tuple[str, ...]) -> tuple[str, ...]:
+    first, *others = repositories
+    return (f"repository:{first}:pull,push", *(f"repository:{name}:pull" for name in others))
 
 
 def _where(url: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import requests
 
@@ -32,6 +33,10 @@ class RegistryTlsError(PermanentError):
 
 class RegistryRefusedError(PermanentError):
     """The registry refuses the request as such."""
+
+
+class RegistryDeletionRefusedError(PermanentError):
+    """The registry deletes no images: it is set up so, or is of a kind that never does."""
 
 
 class RegistryConnectionError(PermanentError):
@@ -127,6 +132,15 @@ def refusal(answer: Answer, *, where: str) -> TransitionError:
         found=found,
         do="check the repository's name and the registry's limits and log",
     )
+
+
+def document_of(answer: Answer) -> Mapping[str, Any]:
+    """Read an answer's JSON object; an empty one where it is none."""
+    try:
+        document = json.loads(answer.content)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _words(answer: Answer) -> str:

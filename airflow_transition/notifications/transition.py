@@ -1,11 +1,14 @@
 """Tell a connection how a run of a policy's DAG ended; nothing that goes wrong here fails a run."""
 
 import importlib
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from airflow.sdk import BaseHook, BaseNotifier
+
+log = logging.getLogger(__name__)
 
 _SECONDS = 10
 _PROVIDERS = {
@@ -38,7 +41,7 @@ class TransitionNotifier(BaseNotifier):
         try:
             self._tell(message_of(context, ended=self.ended), context=context)
         except Exception:
-            self.log.exception("connection %s was not told that the run ended", self.conn_id)
+            log.exception("connection %s was not told that the run ended", self.conn_id)
 
     def _tell(self, message: dict[str, Any], *, context: Any) -> None:
         connection = BaseHook.get_connection(self.conn_id)
@@ -48,7 +51,7 @@ class TransitionNotifier(BaseNotifier):
         elif kind in _PROVIDERS:
             self._by_provider(kind, connection=connection, message=message, context=context)
         else:
-            self.log.error(
+            log.error(
                 "connection %s is of type %s: notify takes http, %s",
                 self.conn_id,
                 kind,
@@ -61,7 +64,7 @@ class TransitionNotifier(BaseNotifier):
         try:
             module = importlib.import_module(_PROVIDERS[kind])
         except ImportError:
-            self.log.error(  # noqa: TRY400 - what to do is all there is to say
+            log.error(  # noqa: TRY400 - what to do is all there is to say
                 "connection %s is of type %s: install apache-airflow-providers-%s",
                 self.conn_id,
                 kind,

@@ -80,12 +80,21 @@ class FailoverClaim:
         )
 
     def _end_orphans(self, receiver: "HeartbeatHook") -> None:
-        """Claims of runs that ended without saying so: one run of the DAG goes at a time."""
+        """Claims of runs that ended without saying so: one run of the DAG goes at a time.
+
+        The fences of what they brought up nowhere are set anew by this run's claim; until then the
+        repository keeps the packages down.
+        """
         for claim in receiver.claims(policy=self.plan.policy, is_open=True):
             if claim.run != self.plan.run:
                 text = f"{FAILED}: {self.plan.run} takes over"
                 log.warning("%s of %s ends: %s", claim.id, claim.run, text)
                 receiver.end_claim(claim.id, outcome=text)
+        for package in self.plan.packages:
+            if package.stopped_by:
+                receiver.lift_fence(
+                    self.plan.cluster, namespace=package.namespace, package=package.name
+                )
 
     def end(self, outcome: str) -> None:
         """Say how it ended; its packages no longer count for the limits."""

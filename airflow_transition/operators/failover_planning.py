@@ -1,5 +1,6 @@
 """Make the plan of a failover from what is seen; nothing is touched."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,8 @@ class FailoverRequest:
     epoch: int | None = None
     """Of the event; None: the present one."""
     nodes: tuple[str, ...] = ()
+    just_seen: bool = False
+    """Seconds ago, by whoever told of the fault."""
     by_hand: bool = False
     target: str = AUTOMATIC
     source_stopped: bool = False
@@ -65,6 +68,7 @@ class FailoverPlanning:
     request: FailoverRequest
     receiver: "HeartbeatHook | None"
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    began: float = field(default_factory=time.monotonic)
 
     def plan(self) -> FailoverPlan:
         seen = self._look()
@@ -85,7 +89,13 @@ class FailoverPlanning:
     def _look(self) -> Look:
         forced = self.request.target
         others = () if forced == AUTOMATIC else (forced,)
-        return look(self.policy, lost=self.request.cluster, receiver=self.receiver, others=others)
+        return look(
+            self.policy,
+            lost=self.request.cluster,
+            receiver=self.receiver,
+            others=others,
+            just_seen=self.request.just_seen,
+        )
 
     def _confirmed(self, seen: Look) -> ClusterVerdict:
         """Both signals, asked again; a person's word is enough without them."""
@@ -109,8 +119,8 @@ class FailoverPlanning:
         needs = [
             Need(
                 one.name,
-                points=points.get(one.name, ()) if one.selector.live_state_package else (),
-                cold=failover.cold_start or one.selector.package_type == "Stateless",
+                points=points.get(one.name, ()) if _has_memory(one) else (),
+                cold=failover.cold_start or not _needs_memory(one),
             )
             for one in lost
         ]
@@ -195,13 +205,14 @@ class FailoverPlanning:
                     lease=failover.lease_seconds is not None,
                     stopped=request.source_stopped,
                     silent=verdict.all_silent,
-                    cold=[one.name for one in packages if one.restore_point is None],
+                    cold=[one.name for one in packages if one.starts_cold],
                 )
             ),
             notes=tuple(self._notes(lost)),
             lease_seconds=failover.lease_seconds,
             unconfirmed=failover.unconfirmed_fencing,
             limits=failover.limits.as_claim_limits(),
+            seconds=round(time.monotonic() - self.began, 3),
         )
 
     def _packages(
@@ -236,8 +247,11 @@ class FailoverPlanning:
     ) -> str | None:
         """The cluster whose repository the target's manifests come from.
 
-        A cold start takes those of the policy's source: elsewhere they name checkpoint images.
+        A cold start takes those of the policy's source: elsewhere they name checkpoint images. What
+        a planned move has promoted already stays as it is.
         """
+        if one.half_moved_to:
+            return one.half_moved_to
         if point is not None or self.request.cluster == self.policy.source.name:
             return self.request.cluster
         files = seen.files.get(self.policy.source.name) or {}
@@ -300,6 +314,15 @@ class FailoverPlanning:
         return NothingToMoveError(
             what, where=self.request.cluster, found=found, do="nothing is to be done"
         )
+
+
+def _has_memory(one: LostPackage) -> bool:
+    """Whether a restore point is chosen; what a planned move has promoted is newer than any."""
+    return one.selector.live_state_package and not one.half_moved_to
+
+
+def _needs_memory(one: LostPackage) -> bool:
+    return one.selector.package_type == "Stateful" and not one.half_moved_to
 
 
 def _unfit(seen: Look) -> Iterator[tuple[str, str]]:

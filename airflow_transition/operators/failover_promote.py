@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,14 +18,13 @@ from airflow_transition.core.fencing import FencingDecision, FencingStep, decide
 from airflow_transition.links import CommitLink, commit_url
 from airflow_transition.operators.failover_claim import FailoverClaim
 from airflow_transition.operators.lost_packages import FAILED
-from airflow_transition.operators.receiver import receiver_of
+from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.operators.source_fencing import SourceFencing
 from airflow_transition.operators.target_promotion import TargetPromotion
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
-    from airflow_transition.core.policy import ClusterPolicy
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 
@@ -38,7 +38,6 @@ class FailoverPromoteOperator(BaseOperator):
     A repeated attempt of the same run gets its claim again and finds its own commits. A fault that
     another run has is left alone; where limits hold it back, the task fails and nothing is touched.
 
-    :param policy: the policy whose packages move.
     :param plan: what FailoverPlanOperator returned.
     :param claim_timeout: how long to wait for what passes by itself, such as another failover.
     :param sync_timeout: how long the target's GitOps engine may take.
@@ -51,14 +50,12 @@ class FailoverPromoteOperator(BaseOperator):
     def __init__(
         self,
         *,
-        policy: "ClusterPolicy",
         plan: TaskValue,
         claim_timeout: timedelta = timedelta(minutes=10),
         sync_timeout: timedelta = timedelta(minutes=5),
         **kwargs: Any,
     ) -> None:
         super().__init__(**retrying(kwargs))
-        self.policy = policy
         self.plan = plan
         self.claim_timeout = claim_timeout
         self.sync_timeout = sync_timeout
@@ -67,14 +64,13 @@ class FailoverPromoteOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """A permanent failure of one fault does not keep the others from going on."""
         planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
-        receiver = receiver_of(self.policy)
         done: list[str] = []
         alone: list[str] = []
         failed: list[PermanentError] = []
         for each in planned["plans"]:
             plan = FailoverPlan.model_validate(each)
             try:
-                why_alone = self._promote(plan, receiver=receiver)
+                why_alone = self._promote(plan)
             except PermanentError as error:
                 self.log.error("%s: %s", plan.id, error)  # noqa: TRY400 - the message says it all
                 failed.append(error)
@@ -84,8 +80,9 @@ class FailoverPromoteOperator(BaseOperator):
             raise failed[0] if failed else AirflowSkipException("; ".join(alone))
         return {"done": done, "failed": [*planned["failed"], *map(str, failed)]}
 
-    def _promote(self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None") -> str | None:
+    def _promote(self, plan: FailoverPlan) -> str | None:
         """None, or why the fault is left alone."""
+        receiver = receiver_for(plan)
         claim = FailoverClaim(plan, receiver, patience=self.claim_timeout)
         stopwatch = Stopwatch()
         with stopwatch.step("claim"):
@@ -106,16 +103,26 @@ class FailoverPromoteOperator(BaseOperator):
         self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None", stopwatch: "Stopwatch"
     ) -> Promoted:
         source = SourceFencing(plan, receiver)
-        with stopwatch.step("fence"):
-            steps = source.run()
-        decision = self._decide(plan, steps=steps, stopwatch=stopwatch)
         target = TargetPromotion(
             plan, receiver, manifests=source.manifests, sync_timeout=self.sync_timeout
         )
-        with stopwatch.step("admit"):
-            target.admit()
-        with stopwatch.step("commit"):
-            commit = target.commit()
+        files: Future[dict[str, str]] = Future()
+        with ThreadPoolExecutor(1) as beside:
+            # The target's repository is cloned while the source is fenced; what is to be written
+            # into it is only given once that is done and decided.
+            pushed = beside.submit(target.commit, files.result)
+            try:
+                with stopwatch.step("fence"):
+                    steps = source.run()
+                decision = self._decide(plan, steps=steps, stopwatch=stopwatch)
+                with stopwatch.step("admit"):
+                    target.admit()
+                files.set_result(target.files())
+            except BaseException as error:
+                files.set_exception(error)
+                raise
+            with stopwatch.step("commit"):
+                commit = pushed.result()
         self.commit_url = commit_url(outside.git(plan.packages[0].target).url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
         with stopwatch.step("sync"):

@@ -15,12 +15,11 @@ from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import run_quiesce
 from airflow_transition.operators.failover_claim import RESTORED, FailoverClaim
 from airflow_transition.operators.lost_packages import FAILED
-from airflow_transition.operators.receiver import receiver_of
+from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
-    from airflow_transition.core.policy import ClusterPolicy
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 _SLOWEST_BYTES_PER_SECOND = 50_000_000
@@ -36,7 +35,6 @@ class FailoverVerifyOperator(BaseOperator):
 
     It waits in the task: a deferral would cost about a second of the application's downtime.
 
-    :param policy: the policy whose packages move.
     :param plan: what FailoverPlanOperator returned.
     :param promoted: what FailoverPromoteOperator returned.
     :param restore_timeout: five minutes, and more the larger the images are.
@@ -48,14 +46,12 @@ class FailoverVerifyOperator(BaseOperator):
     def __init__(
         self,
         *,
-        policy: "ClusterPolicy",
         plan: TaskValue,
         promoted: TaskValue,
         restore_timeout: timedelta = timedelta(minutes=5),
         **kwargs: Any,
     ) -> None:
         super().__init__(**retrying(kwargs))
-        self.policy = policy
         self.plan = plan
         self.promoted = promoted
         self.restore_timeout = restore_timeout
@@ -63,25 +59,21 @@ class FailoverVerifyOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
         promoted: Mapping[str, Any] = self.promoted  # type: ignore[assignment]
-        receiver = receiver_of(self.policy)
         plans = [FailoverPlan.model_validate(each) for each in planned["plans"]]
-        ended = {
-            plan.id: self._verify(plan, receiver=receiver)
-            for plan in plans
-            if plan.id in promoted["done"]
-        }
+        ended = {plan.id: self._verify(plan) for plan in plans if plan.id in promoted["done"]}
         failed = [end.text for end in ended.values() if end.outcome == FAILED]
         failed += promoted["failed"]
         if failed:
             raise FailoverIncompleteError(
                 "the failover is not complete",
-                where=f"policy {self.policy.name}",
+                where=", ".join(plan.id for plan in plans),
                 found="; ".join(failed),
                 do="cure the cause; then clear this task, or start the DAG by hand",
             )
         return {name: end.model_dump(mode="json") for name, end in ended.items()}
 
-    def _verify(self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None") -> Ended:
+    def _verify(self, plan: FailoverPlan) -> Ended:
+        receiver = receiver_for(plan)
         answers = at_once({one.name: partial(self._ready, one) for one in plan.packages})
         errors = [one for one in answers.values() if isinstance(one, TransitionError)]
         for error in errors:
@@ -139,7 +131,7 @@ def _ended(plan: FailoverPlan, *, errors: Sequence[TransitionError]) -> Ended:
     text = (
         "; ".join(map(str, errors))
         if errors
-        else f"{len(ages)} packages run on {plan.target}, RTO {rto.total_seconds():.1f} s"
+        else f"{', '.join(ages)} on {plan.target}, RTO {rto.total_seconds():.1f} s"
     )
     return Ended(
         at=now,

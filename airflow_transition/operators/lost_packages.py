@@ -32,9 +32,9 @@ class LostPackage:
     namespace: str | None
     """None: neither policy nor manifests say it."""
     stopped_by: str | None = None
-    """The failover that scaled it to 0 and brought it up nowhere."""
+    """A failover that fenced it and brought it up nowhere."""
     half_moved_to: str | None = None
-    """A planned move to there was under way: it runs there behind a closed door, or nowhere."""
+    """A planned move to there was under way: its copy there waits behind a closed door."""
 
     @property
     def name(self) -> str:
@@ -92,12 +92,14 @@ class LostPackages:
         self, selector: PackageSelector, *, workload: WorkloadRef | None, elsewhere: list[str]
     ) -> LostPackage | str:
         """It is elsewhere, or stopped; unless an earlier failover stopped it and did not end."""
+        if len(elsewhere) == 1 and workload is not None and workload.labels:
+            lost = self._half_moved(self._lost(selector, workload=workload), to=elsewhere[0])
+            return lost if isinstance(lost, LostPackage) else f"it runs on {elsewhere[0]}"
         if elsewhere:
             return f"it runs on {', '.join(elsewhere)}"
-        stopped_by = self._unfinished(selector.name)
-        if stopped_by is None or workload is None:
+        if workload is None or self._unfinished(selector.name) is None:
             return "no repository wants it: it was stopped, or is not deployed"
-        return self._lost(selector, workload=workload, stopped_by=stopped_by)
+        return self._lost(selector, workload=workload)
 
     def _half_moved(self, lost: LostPackage, *, to: str) -> LostPackage | str:
         """Two repositories want it: a planned move is under way, or its end was not written."""
@@ -113,17 +115,16 @@ class LostPackages:
             selector=lost.selector,
             workload=lost.workload,
             namespace=lost.namespace,
+            stopped_by=lost.stopped_by,
             half_moved_to=to,
         )
 
-    def _lost(
-        self, selector: PackageSelector, *, workload: WorkloadRef, stopped_by: str | None = None
-    ) -> LostPackage:
+    def _lost(self, selector: PackageSelector, *, workload: WorkloadRef) -> LostPackage:
         return LostPackage(
             selector=selector,
             workload=workload,
             namespace=workload.namespace or selector.namespace,
-            stopped_by=stopped_by,
+            stopped_by=self._unfinished(selector.name),
         )
 
     def _unfinished(self, package: str) -> str | None:

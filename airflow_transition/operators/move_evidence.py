@@ -12,6 +12,7 @@ from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.move import MovePlan
 from airflow_transition.core.package_edits import is_promoted, is_retired
+from airflow_transition.operators.receiver import receiver_if_any
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.workloads import PodSet
@@ -57,6 +58,24 @@ class Evidence:
     @property
     def promotion_begun(self) -> bool:
         return self.marks.images is not None
+
+    @cached_property
+    def given_up(self) -> bool:
+        """By the claims of the source: a fault at or after the epoch that the plan saw."""
+        epoch = self.plan.source_epoch
+        receiver = None if epoch is None else receiver_if_any()
+        if epoch is None or receiver is None:
+            return False
+        try:
+            claims = receiver.claims(cluster=self.plan.source.cluster)
+        except TransitionError as error:
+            log.warning("not known whether a failover took the package: %s", error)
+            return False
+        return any(
+            claim.epoch >= epoch
+            and self.plan.source.package in {copy.package for copy in claim.packages}
+            for claim in claims
+        )
 
     @cached_property
     def retired(self) -> bool | None:

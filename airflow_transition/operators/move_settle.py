@@ -68,7 +68,15 @@ class MoveSettleOperator(BaseOperator):
         settlement = Settlement(
             plan=plan, marks=marks, patience=self.patience, attempt_timeout=self.attempt_timeout
         )
-        if settlement.run() is Step.OPEN_SOURCE:
+        step = settlement.run()
+        if step is Step.LEAVE:
+            raise MoveRolledBackError(
+                f"{plan.source.cluster} was lost during the move: a failover has "
+                f"{plan.source.package}",
+                where=plan.move,
+                do="look at the failover DAG of the policy; nothing is left to do here",
+            )
+        if step is Step.OPEN_SOURCE:
             raise MoveRolledBackError(
                 f"rolled back: {plan.source.package} is open on {plan.source.cluster} again",
                 where=plan.move,

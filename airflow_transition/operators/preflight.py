@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
-from airflow_transition.core.cluster_package import ClusterPackage, package_on, source_package
+from airflow_transition.core.cluster_package import ClusterPackage, package_on
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import find_workload
 from airflow_transition.core.move import AUTOMATIC, MovePlan
 from airflow_transition.core.package_edits import promoted, retired
 from airflow_transition.core.placement import Candidate, Freshness, Placement, place
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
+from airflow_transition.operators.package_place import where_is
+from airflow_transition.operators.receiver import receiver_if_any
 
 if TYPE_CHECKING:
     from transition_wire.node_facts import NodeFacts
@@ -41,17 +44,17 @@ class Preflight:
         self.policy = policy
         self.package = _live_package(policy, name=package)
         self.wanted = target
-        self.source = source_package(policy, package=self.package)
         self.store = outside.store()
 
     def plan(self, *, move: str) -> MovePlan:
-        hook = outside.cluster(self.source)
+        source = self.source
+        hook = outside.cluster(source)
         workload = hook.find_workload(self.package.name, namespace=self.package.namespace)
         if workload.replicas == 0:
             raise NotMovableError(
-                "the workload is scaled to 0: it has moved already, or was stopped",
+                "the workload is scaled to 0, and its repository wants it",
                 where=f"cluster {self.source.cluster}: {workload}",
-                do="look for the package on the policy's targets",
+                do="look at the GitOps engine of that cluster",
             )
         pod, others = hook.find_pod(workload)
         placement = self._place(self._source_facts(str(pod.node)))
@@ -63,8 +66,10 @@ class Preflight:
         return MovePlan(
             move=move,
             policy=self.policy.name,
-            source=self.source,
+            source=source,
             target=target,
+            source_epoch=self._epoch(),
+            lease_seconds=self.policy.spec.failover.lease_seconds,
             workload_kind=workload.kind,
             workload=workload.name,
             namespace=workload.namespace,
@@ -79,16 +84,51 @@ class Preflight:
             notes=tuple(_notes(others)),
         )
 
+    @cached_property
+    def source(self) -> ClusterPackage:
+        """The package where the repositories say that it runs now."""
+        places = {
+            cluster: package_on(self.policy, package=self.package, cluster=cluster)
+            for cluster in self.policy.clusters
+        }
+        found = where_is(tuple(places.values())).place()
+        if self.wanted == found:
+            raise NotMovableError(
+                "the package is there already",
+                where=f"policy {self.policy.name}, package {self.package.name}",
+                found=found,
+                do="choose another target",
+            )
+        return places[found]
+
+    def _epoch(self) -> int | None:
+        """By which the end of the move sees whether a failover came between."""
+        from airflow_transition.hooks.receiver_errors import (  # noqa: PLC0415 - heavy
+            NotKnownToReceiverError,
+        )
+
+        receiver = receiver_if_any()
+        if receiver is None:
+            return None
+        grace = self.policy.spec.failover.grace_period
+        with suppress(NotKnownToReceiverError):
+            return receiver.cluster(self.source.cluster, grace=grace).epoch
+        return None
+
     def _place(self, needs: "NodeFacts") -> Placement:
         """Choose the target; one that was asked for has to fit as well."""
         targets = self.policy.spec.target_cluster_policy
+        candidates = [
+            Candidate(name=cluster.name, weight=cluster.weight)
+            for cluster in targets.prefer_clusters
+            if cluster.name != self.source.cluster
+        ]
+        if self.policy.source.name != self.source.cluster:
+            candidates.append(Candidate(name=self.policy.source.name))
         placement = place(
-            candidates=[
-                Candidate(name=cluster.name, weight=cluster.weight)
-                for cluster in targets.prefer_clusters
-            ],
+            candidates=candidates,
             avoid=[cluster.name for cluster in targets.avoid_clusters],
-            source=self.policy.source.name,
+            source=self.source.cluster,
             needs=needs,
             facts=self._facts(),
             forced=None if self.wanted == AUTOMATIC else self.wanted,
@@ -115,8 +155,8 @@ class Preflight:
         )
 
     def _facts(self) -> "Mapping[str, Sequence[NodeFacts]]":
-        clusters = self.policy.spec.target_cluster_policy.prefer_clusters
-        return {cluster.name: self.store.list_node_facts(cluster.name) for cluster in clusters}
+        others = [name for name in self.policy.clusters if name != self.source.cluster]
+        return {cluster: self.store.list_node_facts(cluster) for cluster in others}
 
     def _check_manifests(self, workload: "Workload") -> None:
         """Both edits must be possible, and speak of the workload that runs."""

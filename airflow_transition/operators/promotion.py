@@ -1,15 +1,19 @@
 """Have the target cluster run a package from its checkpoint images."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
+from transition_wire.heartbeat import PodCopy
 
 from airflow_transition import outside
 from airflow_transition.core.checkpoint_images import CheckpointImages
 from airflow_transition.core.move import MovePlan
 from airflow_transition.core.package_edits import promoted
 from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.operators.move_evidence import pods_of
+from airflow_transition.operators.receiver import admit, receiver_if_any
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -49,6 +53,7 @@ class GitPromoteOperator(BaseOperator):
         )
         self.log.info("the target's door is closed: %s", closed)
         git = outside.git(plan.target)
+        admit_move(plan, images=images, to=git)
         commit = self._commit(plan, images=images, to=git)
         self.commit_url = commit_url(git.url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
@@ -67,3 +72,29 @@ class GitPromoteOperator(BaseOperator):
             trailers=plan.promotion_trailers(images),
             folder=folder,
         )
+
+
+def admit_move(plan: MovePlan, *, images: Mapping[str, str], to: "GitOpsHook") -> None:
+    """Let the package run on the target, where an earlier failover may have fenced it.
+
+    Its pods there have to be gone before the fence is lifted, unless they are those that this very
+    promotion started in an earlier attempt.
+    """
+    from airflow_transition.hooks.cluster import PodsRemainError  # noqa: PLC0415 - heavy
+
+    receiver = receiver_if_any() if plan.lease_seconds is None else outside.receiver()
+    if receiver is None:
+        return
+    try:
+        outside.cluster(plan.target).wait_gone(pods_of(plan), timeout=timedelta(0))
+    except PodsRemainError:
+        if to.find(plan.promotion_trailers(images)) is None:
+            raise
+    admit(
+        receiver,
+        cluster=plan.target.cluster,
+        pods=PodCopy(
+            package=plan.target.package, namespace=plan.namespace, pod_labels=plan.pod_labels
+        ),
+        lease_seconds=plan.lease_seconds,
+    )

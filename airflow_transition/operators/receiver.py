@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from transition_wire.heartbeat import Lease, PodCopy
 
 from airflow_transition import outside
+from airflow_transition.core.failover import FailoverPlan
 from airflow_transition.core.policy import ClusterPolicy
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ def receiver_of(policy: ClusterPolicy) -> "HeartbeatHook | None":
     failover = policy.spec.failover
     needed = failover.mode != "Manual" or failover.lease_seconds is not None
     return outside.receiver() if needed else receiver_if_any()
+
+
+def receiver_for(plan: FailoverPlan) -> "HeartbeatHook | None":
+    """The receiver by which the plan was made: without its claim nothing goes on."""
+    return None if plan.epoch is None else outside.receiver()
 
 
 def receiver_if_any() -> "HeartbeatHook | None":

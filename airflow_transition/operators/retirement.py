@@ -69,6 +69,10 @@ class WorkloadRetireOperator(BaseOperator):
         self.commit_url = commit_url(git.url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
         hook.wait_gone(workload.pods, timeout=self.gone_timeout)
+        if plan.lease_seconds is not None:  # it moved along: the target has one of its own
+            outside.receiver().delete_lease(
+                plan.source.cluster, namespace=plan.namespace, package=plan.source.package
+            )
         return {"commit": commit.sha, "changed": commit.changed}
 
 

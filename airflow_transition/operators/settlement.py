@@ -36,13 +36,15 @@ class Settlement:
     """What could not be done on the way back; the person who reads of the rollback has to."""
 
     def run(self) -> Step:
-        """Give the step that opened a door."""
+        """Give the step that opened a door, or that leaves it to a failover."""
         began = time.monotonic()
         while True:
             spent = timedelta(seconds=time.monotonic() - began)
             seen = Evidence(self.plan, marks=self.marks, target_shut=self.shut)
             step = next_step(seen, patient=spent < self.patience)
             log.info("next: %s", step)
+            if step is Step.LEAVE:
+                return step
             if self._do(step):
                 return step
             if spent > self.attempt_timeout:

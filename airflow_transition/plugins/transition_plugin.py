@@ -18,8 +18,10 @@ _NEEDED_BY_TASKS = (
     "airflow_transition.hooks.checkpoint_store",
     "airflow_transition.hooks.cluster",
     "airflow_transition.hooks.gitops",
+    "airflow_transition.hooks.heartbeat",
     "airflow_transition.hooks.kubelet",
     "airflow_transition.hooks.oci_registry",
+    "airflow_transition.hooks.second_signal",
 )
 
 RECEIVER_PREFIX = "/transition"

@@ -110,7 +110,7 @@ class Loopback:
             server=server,
         )
 
-    def start_registry(self) -> RegistryEndpoint:
+    def start_registry(self, *, deletes: bool = True) -> RegistryEndpoint:
         place = self._place()
         access = RegistryAccess(
             address=f"{_ADDRESS}:{place.port}",
@@ -118,7 +118,7 @@ class Loopback:
             username="transition",
             password=secrets.token_hex(16),
         )
-        server = Registry(place, access=access)
+        server = Registry(place, access=access, deletes=deletes)
         server.start()
         server.wait_ready()
         return RegistryEndpoint(

@@ -23,6 +23,8 @@ _BCRYPT_ROUNDS = 4
 @dataclass(frozen=True)
 class Registry(Service):
     access: RegistryAccess
+    deletes: bool = True
+    """Whether it deletes what it is told to; many registries do not."""
 
     @property
     def name(self) -> str:
@@ -56,7 +58,7 @@ class Registry(Service):
             "log": {"formatter": "json", "level": "info", "accesslog": {"disabled": True}},
             "storage": {
                 "filesystem": {"rootdirectory": str(self.folder / "data")},
-                "delete": {"enabled": True},
+                "delete": {"enabled": self.deletes},
             },
             "auth": {"htpasswd": {"realm": "lab", "path": str(self._password_file())}},
             "http": {

@@ -50,11 +50,11 @@ def make_s3(loopback: Loopback) -> Iterator[Callable[[], S3Endpoint]]:
 
 
 @pytest.fixture
-def make_registry(loopback: Loopback) -> Iterator[Callable[[], RegistryEndpoint]]:
+def make_registry(loopback: Loopback) -> Iterator[Callable[..., RegistryEndpoint]]:
     started: list[RegistryEndpoint] = []
 
-    def make() -> RegistryEndpoint:
-        started.append(loopback.start_registry())
+    def make(**options: bool) -> RegistryEndpoint:
+        started.append(loopback.start_registry(**options))
         return started[-1]
 
     yield make

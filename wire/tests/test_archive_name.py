@@ -95,3 +95,24 @@ def test_the_record_lies_beside_its_archive() -> None:
     )
     assert key == f"transition/cluster1-azure/shop/video/{FILENAME}"
     assert record_key(key) == f"{key}.record.json"
+
+
+@pytest.mark.parametrize(
+    ("filename", "parts"),
+    [
+        ("checkpoint-video-0_shop-app-2026-11-23T03:04:47Z.tar", ("video-0", "app")),
+        ("checkpoint-video-0_shop-my-app-2026-11-23T03:04:47+00:00.tar", ("video-0", "my-app")),
+        ("checkpoint-video-0_other-app-2026-11-23T03:04:47Z.tar", None),
+        ("checkpoint-video-0_shop-app-2026-13-23T03:04:47Z.tar", None),
+        ("checkpoint-video-0_shop-2026-11-23T03:04:47Z.tar", None),
+        ("checkpoint-Video_shop-app-2026-11-23T03:04:47Z.tar", None),
+        ("checkpoint-video-0_shop-app-2026-11-23T03:04:47Z.tar.zst", None),
+        ("notes.txt", None),
+    ],
+)
+def test_a_name_in_a_known_namespace_is_read_whole_or_not_at_all(
+    filename: str, parts: tuple[str, str] | None
+) -> None:
+    found = ArchiveName.read(filename, namespace="shop")
+    assert (found and (found.pod, found.container)) == parts
+    assert found is None or found.matches(filename)

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from botocore.config import Config
 from mypy_boto3_s3.client import S3Client
 from transition_wire.checkpoint_record import CheckpointRecord
 
 from benchmarks.relay import Relay
 from lab.services.loopback import S3Endpoint
+from tests.integration.s3 import s3_client
 
 PATIENCE_SECONDS = 60
 CLUSTER = "cluster1-azure"
@@ -44,15 +43,7 @@ class Bucket:
 
     @property
     def client(self) -> S3Client:
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint.url,
-            aws_access_key_id=self.endpoint.access_key,
-            aws_secret_access_key=self.endpoint.secret_key,
-            region_name=self.endpoint.region,
-            verify=str(self.endpoint.ca_file),
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        return s3_client(self.endpoint)
 
     def listed(self, folder: str = CLUSTER) -> list[str]:
         """Without the prefix; only of archives and records unless told otherwise."""

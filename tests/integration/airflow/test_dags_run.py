@@ -1,6 +1,7 @@
 """The DAGs in Airflow's own hands, with its templates, XComs and teardowns, in a world of fakes."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,16 @@ from airflow_transition import outside
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.policy_files import load_policy
 from airflow_transition.dag_builder import build_dags
-from airflow_transition.example_dags import example_door, example_move, example_restore_point
+from airflow_transition.dags_retention import retention_dag
+from airflow_transition.example_dags import (
+    example_door,
+    example_move,
+    example_pin,
+    example_restore_point,
+    example_retention,
+)
 from tests.unit.operators.conftest import put_outside
+from tests.unit.operators.retention_world import RetentionWorld, put_retention_outside
 from tests.unit.operators.world import SOURCE, TARGET, World
 
 GUIDE_POLICY = Path(__file__).parents[2] / "unit" / "core" / "guide-policy.yaml"
@@ -25,6 +34,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.fixture
+def retained(monkeypatch: pytest.MonkeyPatch) -> RetentionWorld:
+    made = RetentionWorld(datetime.now(UTC).replace(microsecond=0))
+    put_retention_outside(monkeypatch, made)
+    return made
+
+
+@pytest.fixture
 def policy() -> ClusterPolicy:
     return load_policy(GUIDE_POLICY)
 
@@ -35,6 +51,33 @@ def test_a_restore_point_is_recorded(run_dag: RunDag, world: World) -> None:
     assert (point.package, point.cluster) == ("video", SOURCE)
     assert point.verified
     assert world.source.serves
+
+
+def test_a_restore_point_is_pinned(run_dag: RunDag, world: World) -> None:
+    assert run_dag(example_pin.dag) == {
+        "checkpoint": "success",
+        "image": "success",
+        "record": "success",
+        "pin": "success",
+        "run": "success",
+    }
+
+
+@pytest.mark.parametrize(("dry_run", "left"), [(True, 2), (False, 1)])
+def test_a_policys_retention_removes_what_is_old_unless_it_is_a_dry_run(
+    run_dag: RunDag, policy: ClusterPolicy, retained: RetentionWorld, *, dry_run: bool, left: int
+) -> None:
+    """Asking Airflow for open moves is real here."""
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document["spec"]["retention"] = {"keepNewest": 1}
+    points = [retained.take(timedelta(days=days)) for days in (30, 20)]
+    dag = retention_dag(ClusterPolicy.of_document(document), shared={})
+    assert set(run_dag(dag, dry_run=dry_run).values()) == {"success"}
+    assert sum(retained.is_whole(point) for point in points) == left
+
+
+def test_the_example_of_retention_runs(run_dag: RunDag, retained: RetentionWorld) -> None:
+    assert run_dag(example_retention.dag)["run"] == "success"
 
 
 def test_the_door_opens_after_maintenance(run_dag: RunDag, world: World) -> None:

@@ -20,6 +20,9 @@ PARSING = ("api-server", "dag-processor")
 GUIDE_DAGS = {
     "checkpoint.clusterpolicy-sample.video.my-test-backup",
     "migrate.clusterpolicy-sample",
+    "failover.clusterpolicy-sample",
+    "failback.clusterpolicy-sample",
+    "retention.clusterpolicy-sample",
 }
 
 

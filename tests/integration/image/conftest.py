@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore.config import Config
 from mypy_boto3_s3.client import S3Client
 from transition_wire.archive_name import Compression, stored_key
 from transition_wire.checkpoint_record import (
@@ -22,6 +20,7 @@ from transition_wire.node_facts import NodeFacts
 from airflow_transition.core.checkpoint import read_archive
 from airflow_transition.core.image import digest_of
 from lab.services.loopback import RegistryEndpoint, S3Endpoint
+from tests.integration.s3 import s3_client
 
 ARCHIVE = next((Path(__file__).parents[2] / "fixtures" / "kubernetes-1.36").glob("*.tar"))
 
@@ -52,15 +51,7 @@ class Bucket:
 
     @property
     def client(self) -> S3Client:
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint.url,
-            aws_access_key_id=self.endpoint.access_key,
-            aws_secret_access_key=self.endpoint.secret_key,
-            region_name=self.endpoint.region,
-            verify=str(self.endpoint.ca_file),
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        return s3_client(self.endpoint)
 
     def record(
         self, content: bytes, *, pod: str, frame: bytes | None = None, **changes: object

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from transition_wire.checkpoint_record import BaseImage, CheckpointRecord, StoredArchive
 from transition_wire.node_facts import NodeFacts
 
-from airflow_transition.core import image
+from airflow_transition.core import image, image_names
 from airflow_transition.core.checkpoint import read_archive
-from airflow_transition.core.image import ImageNameError, UnusableConfigError
+from airflow_transition.core.image import UnusableConfigError
+from airflow_transition.core.image_names import ImageNameError
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 BASE = f"registry.example:5000/video@sha256:{'a' * 64}"
@@ -188,16 +189,16 @@ def test_a_manifest_is_plain_oci() -> None:
 
 
 def test_an_image_is_named_after_its_container() -> None:
-    name = image.image_repository(record(), repository="checkpoints")
+    name = image_names.image_repository(record(), repository="checkpoints")
     assert name == "checkpoints/checkpoint-shop_video-85f5b48bb5-b5dgv-app"
-    assert image.image_repository(record(), repository="").startswith("checkpoint-shop_")
-    assert image.image_tag(record().created) == "20261123T030447Z"
+    assert image_names.image_repository(record(), repository="").startswith("checkpoint-shop_")
+    assert image_names.image_tag(record().created) == "20261123T030447Z"
 
 
 @pytest.mark.parametrize("repository", ["Upper", "a//b", "a/" * 120, "-a"])
 def test_a_name_that_no_registry_takes_is_refused(repository: str) -> None:
     with pytest.raises(ImageNameError, match="do not take this repository name"):
-        image.image_repository(record(), repository=repository)
+        image_names.image_repository(record(), repository=repository)
 
 
 @pytest.mark.parametrize(
@@ -211,4 +212,4 @@ def test_a_name_that_no_registry_takes_is_refused(repository: str) -> None:
     ],
 )
 def test_a_name_is_split_as_runtimes_do(name: str, parts: tuple[str, str, str]) -> None:
-    assert image.split_name(name) == parts
+    assert image_names.split_name(name) == parts

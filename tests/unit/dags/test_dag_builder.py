@@ -15,6 +15,9 @@ from airflow_transition.retry_policy import TransitionRetryPolicy
 GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
 CHECKPOINT = "checkpoint.clusterpolicy-sample.video.my-test-backup"
 MIGRATE = "migrate.clusterpolicy-sample"
+FAILOVER = "failover.clusterpolicy-sample"
+FAILBACK = "failback.clusterpolicy-sample"
+RETENTION = "retention.clusterpolicy-sample"
 
 
 @pytest.fixture
@@ -33,8 +36,14 @@ def changed(policy: ClusterPolicy, **package: Any) -> ClusterPolicy:
     return ClusterPolicy.of_document(document)
 
 
-def test_the_guides_policy_becomes_a_checkpoint_and_a_migrate_dag(policy: ClusterPolicy) -> None:
-    assert [dag.dag_id for dag in build_dags(policy)] == [CHECKPOINT, MIGRATE]
+def test_the_guides_policy_becomes_one_dag_for_each_thing_to_do(policy: ClusterPolicy) -> None:
+    assert [dag.dag_id for dag in build_dags(policy)] == [
+        CHECKPOINT,
+        MIGRATE,
+        FAILOVER,
+        FAILBACK,
+        RETENTION,
+    ]
 
 
 def test_a_worker_builds_only_the_dag_it_was_asked_for(policy: ClusterPolicy) -> None:
@@ -65,15 +74,20 @@ def test_a_manual_backup_has_no_schedule(policy: ClusterPolicy) -> None:
 
 
 def test_a_package_that_is_not_live_is_told_to_be_left_out(policy: ClusterPolicy) -> None:
-    (built,) = build_dags(changed(policy, liveStatePackage=False))
-    assert built.dag_id == MIGRATE
+    others = changed(policy, liveStatePackage=False)
+    assert CHECKPOINT not in [built.dag_id for built in build_dags(others)]
+    built = dag(others, MIGRATE)
     assert "`video` is not in the form" in (built.doc_md or "")
 
 
 def test_the_form_offers_packages_and_targets(policy: ClusterPolicy) -> None:
     params = dag(policy, MIGRATE).params
     assert params.get_param("package").schema["enum"] == ["video"]
-    assert params.get_param("target").schema["enum"] == ["automatic", "cluster2-aws"]
+    assert params.get_param("target").schema["enum"] == [
+        "automatic",
+        "cluster2-aws",
+        "cluster1-azure",
+    ]
     assert {name: params[name] for name in params} == {
         "package": "video",
         "target": "automatic",
@@ -121,3 +135,75 @@ def test_every_dag_explains_itself_and_survives_serialization(policy: ClusterPol
         encoded = DagSerialization.to_dict(built)
         DagSerialization.validate_schema(encoded)
         assert DagSerialization.from_dict(encoded).task_ids == built.task_ids
+
+
+def with_spec(policy: ClusterPolicy, **spec: Any) -> ClusterPolicy:
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document["spec"] |= spec
+    return ClusterPolicy.of_document(document)
+
+
+def test_a_failover_has_three_tasks_one_after_the_other(policy: ClusterPolicy) -> None:
+    built = dag(policy, FAILOVER)
+    assert [task.task_id for task in built.topological_sort()] == ["plan", "promote", "verify"]
+    assert built.max_active_runs == 1
+
+
+@pytest.mark.parametrize("mode", ["Automatic", "Approve"])
+def test_a_fault_starts_the_failover(policy: ClusterPolicy, mode: str) -> None:
+    built = dag(with_spec(policy, failover={"mode": mode}), FAILOVER)
+    (asset,) = built.timetable.asset_condition.objects
+    assert asset.name == "transition-fault/clusterpolicy-sample"
+
+
+def test_a_failover_by_hand_is_scheduled_by_nothing(policy: ClusterPolicy) -> None:
+    built = dag(with_spec(policy, failover={"mode": "Manual"}), FAILOVER)
+    assert not built.timetable.can_be_scheduled
+
+
+def test_a_person_approves_the_plan_itself(policy: ClusterPolicy) -> None:
+    built = dag(with_spec(policy, failover={"mode": "Approve"}), FAILOVER)
+    approve = built.get_task("approve")
+    assert approve.upstream_task_ids == {"plan"}
+    assert approve.downstream_task_ids == {"promote"}
+    assert "task_ids='plan', key='text'" in approve.body
+
+
+def test_a_run_that_an_event_starts_needs_no_form(policy: ClusterPolicy) -> None:
+    params = dag(policy, FAILOVER).params
+    params.validate()
+    assert {name: params[name] for name in params} == {
+        "cluster": None,
+        "target": "automatic",
+        "dry_run": False,
+        "source_stopped": False,
+    }
+    assert params.get_param("cluster").schema["enum"] == [None, "cluster1-azure", "cluster2-aws"]
+
+
+def test_a_failback_is_the_move_to_the_source_with_the_same_tasks(policy: ClusterPolicy) -> None:
+    there, back = dag(policy, MIGRATE), dag(policy, FAILBACK)
+    assert back.task_ids == there.task_ids
+    assert back.params["target"] == "cluster1-azure"
+
+
+def test_a_checkpoint_follows_the_package_to_any_cluster_of_the_policy(
+    policy: ClusterPolicy,
+) -> None:
+    leased = with_spec(policy, failover={"leaseSeconds": 5})
+    checkpoint = dag(leased, CHECKPOINT).get_task("checkpoint")
+    assert [place["cluster"] for place in checkpoint.places] == ["cluster1-azure", "cluster2-aws"]
+    assert checkpoint.lease_seconds == 5
+
+
+def test_the_connections_of_a_policy_are_told_how_each_run_ended(policy: ClusterPolicy) -> None:
+    for built in build_dags(with_spec(policy, notify=["pager", "chat"])):
+        for callbacks, ended in (
+            (built.on_success_callback, "success"),
+            (built.on_failure_callback, "failed"),
+        ):
+            assert [(each.conn_id, each.ended) for each in callbacks] == [
+                ("pager", ended),
+                ("chat", ended),
+            ]
+    assert all(built.on_failure_callback is None for built in build_dags(policy))

@@ -18,7 +18,13 @@ from airflow_transition.policy_dags import (
 )
 
 GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
-IDS = {"checkpoint.clusterpolicy-sample.video.my-test-backup", "migrate.clusterpolicy-sample"}
+IDS = {
+    "checkpoint.clusterpolicy-sample.video.my-test-backup",
+    "migrate.clusterpolicy-sample",
+    "failover.clusterpolicy-sample",
+    "failback.clusterpolicy-sample",
+    "retention.clusterpolicy-sample",
+}
 
 
 @pytest.fixture
@@ -76,6 +82,8 @@ def test_a_task_reads_no_policy_but_its_own(folder: Path, monkeypatch: pytest.Mo
     [
         ("migrate.web", "web"),
         ("migrate.web.eu.prod", "web.eu.prod"),
+        ("failover.web.eu", "web.eu"),
+        ("failback.web.eu", "web.eu"),
         ("checkpoint.web.eu.prod.shop.nightly", "web.eu.prod"),
     ],
 )

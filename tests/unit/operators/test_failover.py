@@ -1,16 +1,20 @@
 """A failover, with a worker that dies and parts that go away at every moment."""
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from airflow_transition.core.fault import Fault
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.failover_claim import FailoverLimitError
 from tests.unit.operators.conftest import VirtualTime, put_outside
 from tests.unit.operators.fake_run import FAILOVER_CHAIN, FakeRun
-from tests.unit.operators.world import SOURCE, TARGET, World
+from tests.unit.operators.world import SOURCE, TARGET, Side, World, node_facts
 
 NewWorld = Callable[[], World]
 
@@ -113,3 +117,319 @@ def test_a_worker_that_dies_once_at_any_moment_changes_nothing(
     world.dies = dies
     assert started(policy, world).fail_over() == "success"
     assert_failed_over(world)
+
+
+@pytest.mark.parametrize("task", ["promote", "verify"])
+def test_a_task_that_dies_at_each_attempt_can_be_cleared_and_goes_on(
+    policy: ClusterPolicy, new_world: NewWorld, task: str
+) -> None:
+    for moment in range(1, 13):
+        world = new_world()
+        world.lose(SOURCE)
+        world.dies = lambda now, at, moment=moment: (now, at) == (task, moment)
+        run = started(policy, world)
+        if run.fail_over() == "failed":
+            world.dies = lambda _now, _at: False
+            for cleared in FAILOVER_CHAIN[FAILOVER_CHAIN.index(task) :]:
+                assert run.attempt(cleared) == "success"
+        assert_failed_over(world)
+
+
+@pytest.mark.parametrize("part", [f"git:{TARGET}", f"kube:{TARGET}", "receiver", "store"])
+@pytest.mark.parametrize("task", FAILOVER_CHAIN)
+def test_what_a_part_that_is_away_stopped_a_person_starts_again(
+    policy: ClusterPolicy, new_world: NewWorld, task: str, part: str
+) -> None:
+    world = new_world()
+    world.lose(SOURCE)
+
+    def goes_away(now: str) -> None:
+        if now == task:
+            world.away.add(part)
+
+    state = started(policy, world).fail_over(before=goes_away)
+    world.away.discard(part)
+    if state == "failed":
+        again = by_hand(policy, world)
+        assert again.fail_over() in {"success", "skipped"}
+    world.client_writes()
+    assert serving(world) == [TARGET]
+    world.bring_back(SOURCE)
+    assert serving(world) == [TARGET]
+    assert not world.lost
+
+
+def test_a_repository_of_the_lost_cluster_that_is_away_is_waited_for(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    world.lose(SOURCE)
+    world.away.add(f"git:{SOURCE}")
+    run = started(policy, world)
+    assert run.fail_over() == "failed"
+    assert "does not answer" in str(run.failures[-1])
+
+
+def test_a_second_run_of_the_same_fault_moves_nothing(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    world.lose(SOURCE)
+    first, second = started(policy, world), started(policy, world, run_id="asset__2")
+    second.attempt("plan")
+    assert first.fail_over() == "success"
+    with pytest.raises(AirflowSkipException, match="left alone"):
+        second.execute("promote")
+    assert started(policy, world, run_id="asset__3").fail_over() == "skipped"
+    assert_failed_over(world)
+
+
+def test_a_glitch_moves_nothing(policy: ClusterPolicy, new_world: NewWorld) -> None:
+    world = new_world()
+    run = started(policy, world)
+    assert run.fail_over() == "skipped"
+    assert "not lost" in run.skipped
+    assert serving(world) == [SOURCE]
+
+
+def test_silent_agents_alone_move_nothing(policy: ClusterPolicy, new_world: NewWorld) -> None:
+    world = new_world()
+    world.receiver.silent.add(SOURCE)
+    run = started(policy, world)
+    assert run.fail_over() == "skipped"
+    assert "its API server answers" in run.skipped
+
+
+def test_a_run_without_event_and_form_is_skipped(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    run = by_hand(policy, new_world(), cluster="None")
+    assert run.fail_over() == "skipped"
+    assert "no cluster was named" in run.skipped
+
+
+def test_a_dry_run_shows_the_plan_and_touches_nothing(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    world.lose(SOURCE)
+    run = by_hand(policy, world, dry_run="True")
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        run.execute("plan")
+    assert set(skipped.value.tasks) == {"promote", "verify"}
+    assert (world.transitions, world.receiver.given) == ({}, {})
+    assert "NOT PROMISED" in run.xcoms["plan", "text"]
+
+
+def test_the_story_of_a_failover_is_written_down(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    world.lose(SOURCE)
+    assert started(policy, world).fail_over() == "success"
+    (story,) = world.transitions.values()
+    assert [step.way for step in story.promoted.fencing] == [
+        "git",
+        "api",
+        "agents",
+        "lease",
+        "hook",
+    ]
+    assert story.promoted.commit
+    assert story.ended.outcome == "restored"
+    assert story.ended.rto_seconds > 20
+    assert 30 < story.ended.rpo_seconds["video"] < 60
+
+
+class TestRestorePoints:
+    def test_one_that_was_not_verified_is_passed_over(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        world.checkpointed(minutes_ago=0.5, verified=False)
+        world.lose(SOURCE)
+        run = started(policy, world)
+        assert run.fail_over() == "success"
+        (package,) = run.xcoms["plan", "return_value"]["plans"][0]["packages"]
+        assert "not read back" in package["passed_over"][0]
+
+    def test_one_that_no_node_can_restore_is_passed_over_for_the_one_before(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        strange = node_facts(SOURCE).model_copy(update={"architecture": "aarch64", "node": "n2"})
+        world.checkpointed(minutes_ago=0.5, node=strange)
+        world.lose(SOURCE)
+        world.acknowledged = 1
+        run = started(policy, world)
+        assert run.fail_over() == "success"
+        (package,) = run.xcoms["plan", "return_value"]["plans"][0]["packages"]
+        assert "cannot restore it" in package["passed_over"][0]
+        assert serving(world) == [TARGET]
+
+    def test_one_that_is_too_old_stops_the_failover_with_the_reason(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        world.lose(SOURCE)
+        run = started(with_failover(policy, maxRestorePointAgeSeconds=10), world)
+        assert run.fail_over() == "failed"
+        assert "at most 10 s is allowed" in str(run.failures[-1])
+        assert commits(world, SOURCE) == []
+
+    def test_without_one_the_package_starts_cold_where_the_policy_allows_it(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        world.restore_points.clear()
+        world.lose(SOURCE)
+        run = started(with_failover(policy, coldStart=True), world)
+        assert run.fail_over() == "success"
+        assert "video starts without its memory" in run.xcoms["plan", "text"]
+        assert_failed_over(world)
+
+
+class TestFencing:
+    def test_a_partition_leaves_one_copy_where_the_package_has_a_lease(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        world.source.leased = True
+        world.lose(SOURCE, cut_off=True)
+        run = started(with_failover(policy, leaseSeconds=5, unconfirmedFencing="Stop"), world)
+        assert run.fail_over() == "success"
+        assert world.source.memory is not None
+        assert list(world.receiver.put) == [(TARGET, "video")]
+        assert_failed_over(world)
+
+    def test_where_nothing_is_confirmed_the_policy_can_say_stop(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        world.lose(SOURCE)
+        run = started(with_failover(policy, unconfirmedFencing="Stop"), world)
+        assert run.fail_over() == "failed"
+        assert "nothing confirms" in str(run.failures[-1])
+        assert commits(world, TARGET) == []
+        assert world.receiver.claims()[0].outcome.startswith("failed")
+
+    def test_a_person_who_says_that_the_source_is_stopped_is_believed(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        world.lose(SOURCE)
+        stopped = with_failover(policy, unconfirmedFencing="Stop")
+        assert started(stopped, world).fail_over() == "failed"
+        assert by_hand(stopped, world, source_stopped="True").fail_over() == "success"
+        assert serving(world) == [TARGET]
+
+    def test_a_cluster_that_answers_is_scaled_down_by_its_api(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        world.acknowledged = 1  # by hand: what came after the restore point is given up
+        run = by_hand(policy, world)
+        assert run.fail_over() == "success"
+        story = next(iter(world.transitions.values()))
+        assert story.promoted.fencing[1].certain_of == ("video",)
+
+    def test_the_users_own_hook_is_asked_and_its_failure_stops_nothing(
+        self, policy: ClusterPolicy, new_world: NewWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world = new_world()
+        world.lose(SOURCE)
+        name = f"{__name__}.broken_hook"
+        monkeypatch.setenv("AIRFLOW__TRANSITION__FENCING_HOOK", name)
+        monkeypatch.setitem(sys.modules, __name__, sys.modules[broken_hook.__module__])
+        assert started(policy, world).fail_over() == "success"
+        story = next(iter(world.transitions.values()))
+        assert "out of order" in story.promoted.fencing[-1].text
+
+
+def broken_hook(cluster: str, packages: tuple[str, ...]) -> Any:
+    raise RuntimeError("out of order")
+
+
+def test_limits_stop_the_run_before_anything_is_touched(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    world.lose(SOURCE)
+    for name in ("a", "b"):
+        world.sides[name] = Side(name)
+        world.receiver.silent.add(name)
+    run = started(policy, world)
+    assert run.fail_over() == "failed"
+    assert isinstance(run.failures[-1], FailoverLimitError)
+    assert commits(world, SOURCE) == []
+    assert by_hand(policy, world).fail_over() == "success"
+
+
+def test_several_faults_in_one_run_are_all_handled(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    """Where the package was promoted before, the other cluster's fault finds nothing to move."""
+    world = new_world()
+    world.lose(SOURCE)
+    run = started(policy, world, a_fault(TARGET), a_fault(SOURCE), a_fault(SOURCE, epoch=1))
+    assert run.fail_over() == "success"
+    assert_failed_over(world)
+
+
+def test_a_door_that_a_move_left_closed_on_the_target_is_opened(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    world.target.lock, world.target.owner = "lock-9", "migrate.p/run"
+    world.lose(SOURCE)
+    assert started(policy, world).fail_over() == "success"
+    assert_failed_over(world)
+
+
+def test_a_planned_move_that_the_fault_interrupted_goes_on_at_its_target(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    move = FakeRun(policy, world)
+    for task in ("plan", "close_door", "checkpoint", "image", "promote", "record"):
+        assert move.attempt(task) == "success"
+    assert world.target.memory is not None
+    world.lose(SOURCE)
+    assert started(policy, world).fail_over() == "success"
+    assert serving(world) == [TARGET]
+    assert move.settle() == "failed"
+    assert serving(world) == [TARGET]
+
+
+def test_a_copy_that_serves_elsewhere_is_left_alone(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    world.target.files = dict(world.source.files)
+    world.lose(SOURCE)
+    run = started(policy, world)
+    assert run.fail_over() == "skipped"
+    assert "it serves there" in run.skipped
+
+
+def test_failovers_go_on_from_cluster_to_cluster_and_back(
+    policy: ClusterPolicy, monkeypatch: pytest.MonkeyPatch, clock: VirtualTime
+) -> None:
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    third = {"name": "cluster3", "repoType": "git", "weight": 10}
+    document["spec"]["targetClusterPolicy"]["preferClusters"].append(third)
+    document["spec"]["failover"]["limits"]["clustersPerHour"] = 9
+    three = ClusterPolicy.of_document(document)
+    world = World.create("cluster3")
+    put_outside(monkeypatch, world)
+    way = [SOURCE, TARGET, "cluster3", SOURCE, TARGET]
+    for number, (lost, target) in enumerate(pairwise(way)):
+        world.client_writes()
+        world.checkpointed(lost, minutes_ago=9 - number)
+        world.lose(lost)
+        run = by_hand(three, world, cluster=lost, target=target)
+        run.run_id = f"manual__{number}"
+        assert run.fail_over() == "success"
+        world.bring_back(lost)
+        assert serving(world) == [target]
+    assert not world.lost

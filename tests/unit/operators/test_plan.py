@@ -1,5 +1,6 @@
 """What a plan says, and what it refuses while the door is still open."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -7,10 +8,11 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.whereabouts import NowhereError
 from airflow_transition.hooks.cluster import PodsRemainError
 from airflow_transition.operators.preflight import NoTargetError, NotMovableError
 from tests.unit.operators.fake_run import CHAIN, FakeRun
-from tests.unit.operators.world import SOURCE, TARGET, AwayError, World, node_facts
+from tests.unit.operators.world import SOURCE, TARGET, AwayError, FakeCluster, World, node_facts
 
 
 def planned(run: FakeRun) -> dict[str, Any]:
@@ -39,9 +41,41 @@ def test_a_dry_run_touches_nothing_and_skips_the_rest(policy: ClusterPolicy, wor
     assert world.target.commits == []
 
 
-def test_a_package_that_has_moved_is_refused(policy: ClusterPolicy, world: World) -> None:
+def test_a_package_that_has_moved_is_planned_from_where_it_is(
+    policy: ClusterPolicy, world: World
+) -> None:
+    assert FakeRun(policy, world).move() == "success"
+    plan = planned(FakeRun(policy, world))
+    assert (plan["source"]["cluster"], plan["target"]["cluster"]) == (TARGET, SOURCE)
+
+
+def test_a_move_to_where_the_package_is_already_is_refused(
+    policy: ClusterPolicy, world: World
+) -> None:
     run = FakeRun(policy, world)
-    assert run.move() == "success"
+    run.parameters["target"] = SOURCE
+    with pytest.raises(NotMovableError, match="there already"):
+        planned(run)
+
+
+def test_a_package_that_no_repository_wants_is_refused(policy: ClusterPolicy, world: World) -> None:
+    world.source.files = {
+        name: text.replace("replicas: 1", "replicas: 0")
+        for name, text in world.source.files.items()
+    }
+    with pytest.raises(NowhereError, match="it was stopped"):
+        planned(FakeRun(policy, world))
+
+
+def test_a_workload_that_is_scaled_to_0_against_its_repository_is_refused(
+    policy: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = FakeCluster.find_workload
+
+    def scaled(*arguments: Any, **others: Any) -> Any:
+        return dataclasses.replace(find(*arguments, **others), replicas=0)
+
+    monkeypatch.setattr(FakeCluster, "find_workload", scaled)
     with pytest.raises(NotMovableError, match="scaled to 0"):
         planned(FakeRun(policy, world))
 

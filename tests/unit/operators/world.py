@@ -217,7 +217,7 @@ class World:
         points = [point for point in self.restore_points.values() if point.verified]
         newest = max(points, key=lambda point: point.created, default=None)
         image = newest.containers[0].image if newest else None
-        if not cut_off:  # what came after the newest restore point is gone: the RPO
+        if not side.serves:  # what came after the newest restore point is gone: the RPO
             self.acknowledged = self.images.get(image, 0) if image else 0
 
     def bring_back(self, cluster: str) -> None:
@@ -279,7 +279,8 @@ class FakeReceiver:
         self.silent: set[str] = set()
         self.epochs: dict[str, int] = {}
         self.given: dict[str, Claim] = {}
-        self.fenced: set[tuple[str, str]] = set()
+        self.fenced: dict[tuple[str, str], str] = {}
+        """Cluster and package to the claim."""
         self.put: dict[tuple[str, str], Lease] = {}
         self.confirms = True
         """Agents that are heard report that none of the fenced pods runs."""
@@ -309,11 +310,16 @@ class FakeReceiver:
                     version=1, grace_seconds=1, listening_seconds=1000, clusters=clusters
                 ),
                 now=datetime.now(UTC),
+                fenced={
+                    ("shop", package): claim
+                    for (where, package), claim in self.fenced.items()
+                    if where == cluster
+                },
             )
             if isinstance(answer, Claim) and answer.id not in self.given:
                 self.given[answer.id] = answer
                 self.epochs[cluster] = epoch_after(answer, epoch=self.epochs.get(cluster, 1))
-                self.fenced |= {(cluster, copy.package) for copy in request.packages}
+                self.fenced |= {(cluster, copy.package): answer.id for copy in request.packages}
         return answer
 
     def claims(
@@ -348,14 +354,14 @@ class FakeReceiver:
     def end_claim(self, claim_id: str, *, outcome: str) -> Claim:
         with self.world.moment("receiver"):
             claim = self.given[claim_id]
-            if claim.ended is None or outcome.startswith("restored"):
+            if claim.ended is None:
                 update = {"ended": datetime.now(UTC), "outcome": outcome}
                 self.given[claim_id] = claim.model_copy(update=update)
         return self.given[claim_id]
 
     def lift_fence(self, cluster: str, *, namespace: str, package: str) -> None:
         with self.world.moment("receiver"):
-            self.fenced.discard((cluster, package))
+            self.fenced.pop((cluster, package), None)
 
     def put_lease(self, cluster: str, lease: Lease) -> None:
         if (cluster, lease.package) in self.fenced:
@@ -523,6 +529,10 @@ class FakeStore:
         self.world.ask("store")
         self.restore_points[point.id] = point
         return f"{point.id}.json"
+
+    def put_pin(self, restore_point_id: str, **_: Any) -> str:
+        assert restore_point_id in self.restore_points
+        return f"{restore_point_id}.json.pin"
 
     def list_node_facts(self, cluster: str) -> list[NodeFacts]:
         self.world.ask("store")

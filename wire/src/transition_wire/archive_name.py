@@ -2,9 +2,9 @@
 
 import re
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ValidationError
 
 from transition_wire.model import DnsLabel, DnsSubdomain, WireModel
 
@@ -36,6 +36,19 @@ class ArchiveName(WireModel):
     namespace: DnsLabel
     container: DnsLabel
     created: AwareDatetime
+
+    @classmethod
+    def read(cls, filename: str, *, namespace: str) -> Self | None:
+        """The parts of an archive's name in a folder of this namespace; None if it is no such."""
+        pod, _, rest = _TIMESTAMP.sub("", filename).removeprefix("checkpoint-").partition("_")
+        container = rest.removeprefix(f"{namespace}-")
+        created = created_of(filename)
+        if created is None or container == rest:
+            return None
+        try:
+            return cls(pod=pod, namespace=namespace, container=container, created=created)
+        except ValidationError:
+            return None
 
     @property
     def stem(self) -> str:

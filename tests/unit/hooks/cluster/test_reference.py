@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
-from airflow_transition.hooks import cluster, door, git_errors, kubelet, quiesce, restored
+from airflow_transition.hooks import cluster, desired, door, git_errors, kubelet, quiesce, restored
 from airflow_transition.hooks.cluster import ClusterHook
 from airflow_transition.hooks.kubelet import KubeletHook
 from airflow_transition.hooks.quiesce import PodRequest
@@ -69,6 +69,8 @@ def test_the_cluster_role_grants_what_a_move_asks_for_and_no_more(
     hook.open_door(workload.pods)
     api.add(PODS, pod("video-1-a", phase="Succeeded"))
     hook.wait_gone(workload.pods, timeout=TEN_SECONDS)
+    for kind in ("Deployment", "StatefulSet"):
+        hook.scale_down(kind, namespace="shop", name="video")
 
     SecondSignalHook(cluster).ask(silent_nodes=["node-a"], timeout=TEN_SECONDS)
 
@@ -86,7 +88,7 @@ def test_every_error_is_in_the_reference_with_its_kind() -> None:
             kinds |= dict.fromkeys(re.findall(r"`(\w+)`", names), kind)
     found = {
         name: "permanent" if issubclass(each, PermanentError) else "temporary"
-        for module in (kubelet, restored, door, quiesce, cluster, git_errors)
+        for module in (kubelet, restored, door, quiesce, cluster, desired, git_errors)
         for name, each in inspect.getmembers(module, inspect.isclass)
         if issubclass(each, PermanentError | TemporaryError) and each.__module__ == module.__name__
     }

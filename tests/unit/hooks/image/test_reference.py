@@ -4,12 +4,21 @@ import inspect
 import re
 from pathlib import Path
 
-from airflow_transition.core import checkpoint, image, tar_header
+from airflow_transition.core import checkpoint, image, image_names, tar_header
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.hooks import archive_check, connection, registry_errors, store_errors
 
 REFERENCE = Path(__file__).parents[4] / "docs" / "reference" / "errors.md"
-MODULES = (checkpoint, image, tar_header, archive_check, connection, registry_errors, store_errors)
+MODULES = (
+    checkpoint,
+    image,
+    image_names,
+    tar_header,
+    archive_check,
+    connection,
+    registry_errors,
+    store_errors,
+)
 
 
 def test_every_error_is_in_the_reference_with_its_kind() -> None:
