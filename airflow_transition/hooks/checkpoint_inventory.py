@@ -1,6 +1,7 @@
 """All that is stored of workloads, to be listed and removed: nothing else in the bucket is."""
 
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
@@ -23,6 +24,7 @@ from airflow_transition.hooks.store_errors import ObjectUnreadableError
 from airflow_transition.hooks.store_objects import StoreObjects
 
 _Document = TypeVar("_Document", bound=WireModel)
+_READERS = 8
 _RECORD_SUFFIX = record_key("")
 _LONGEST = timedelta(days=1)
 """Between the checkpoints of a pod's first and its last container."""
@@ -74,20 +76,15 @@ class CheckpointInventory:
 
     def kept(self, place: WorkloadPlace) -> KeptPoints:
         """All restore points of a workload in a cluster, with their pins."""
-        points, pins, unreadable = [], {}, []
-        for one in self.objects.listed(self._folder(place)):
-            try:
-                pinned = pinned_key(one.key)
-                if pinned is not None:
-                    pins[pinned] = self._pin(one.key)
-                elif one.key.endswith(".json") and (point := self._point(one.key)) is not None:
-                    points.append(point)
-            except ObjectUnreadableError as error:
-                unreadable.append(error.where)
+        keys = [one.key for one in self.objects.listed(self._folder(place))]
+        pins = {pinned: key for key in keys if (pinned := pinned_key(key))}
+        with ThreadPoolExecutor(_READERS) as readers:
+            read = list(readers.map(self._readable, [key for key in keys if key.endswith(".json")]))
+        points = tuple(point for point in read if isinstance(point, RestorePoint))
         return KeptPoints(
-            tuple(points),
-            {point.id: pins[key] for point in points if (key := self._key(point)) in pins},
-            tuple(unreadable),
+            points,
+            {one.id: self._pin(pins[key]) for one in points if (key := self._key(one)) in pins},
+            tuple(error.where for error in read if isinstance(error, ObjectUnreadableError)),
         )
 
     def near(self, namespace: str, *, moments: Collection[datetime]) -> list[RestorePoint] | None:
@@ -181,6 +178,13 @@ class CheckpointInventory:
                 do="find out who wrote it, and remove it",
             )
         return point
+
+    def _readable(self, key: str) -> RestorePoint | ObjectUnreadableError | None:
+        """None where it is gone meanwhile."""
+        try:
+            return self._point(key)
+        except ObjectUnreadableError as error:
+            return error
 
     def _pin(self, key: str) -> str:
         """A pin holds even where it cannot be read."""

@@ -26,7 +26,7 @@ def main(record_file: str) -> None:
     image = OciRegistryHook().push_checkpoint_image(
         record=record, archive=CheckpointStoreHook().open_archive(record)
     )
-    assert image.moved_bytes == record.size_bytes
+    assert image.moved_bytes == record.stored.size_bytes
     print(imported, peak_bytes())
 
 

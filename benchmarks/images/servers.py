@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+from backports import zstd
+from backports.zstd import CompressionParameter
 from botocore.config import Config
+from transition_wire.archive_name import ZSTD_SUFFIX, Compression, stored_key
 from transition_wire.checkpoint_record import (
     ArchiveMember,
     BaseImage,
@@ -42,19 +46,25 @@ class Servers:
     folder: Path
     """For what a side has to write; removed at the end."""
 
-    def stage(self, *, heap_mib: int) -> CheckpointRecord:
-        """Put an archive into S3, as the agent does, and give its record."""
-        archive = ArchiveFile(heap_bytes=heap_mib * MIB)
+    def stage(self, *, heap_mib: int, compressed: bool = False) -> CheckpointRecord:
+        """Put an archive into S3, as the agent does, and give its record.
+
+        Compressed is what compresses: the agent leaves a random heap as it is.
+        """
+        archive = ArchiveFile(heap_bytes=heap_mib * MIB, compressible=compressed)
         file = archive.write(self.folder)
         with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-            content.seek(0)
             found = read_archive(content, where=file.name)
+        digest, size_bytes = _digest(file), file.stat().st_size
+        key = f"{heap_mib}/{archive.filename}"
+        if compressed:
+            file = _compressed(file)
+        compression: Compression = "zstd" if compressed else "none"
         stored = StoredArchive(
-            key=f"{heap_mib}/{archive.filename}",
-            digest=f"sha256:{digest}",
+            key=stored_key(key, compression=compression),
+            digest=_digest(file),
             size_bytes=file.stat().st_size,
-            compression="none",
+            compression=compression,
         )
         record = CheckpointRecord(
             cluster="cluster1-azure",
@@ -63,9 +73,9 @@ class Servers:
             container=archive.container,
             filename=archive.filename,
             bucket=self.s3.bucket,
-            key=stored.key,
-            digest=stored.digest,
-            size_bytes=stored.size_bytes,
+            key=key,
+            digest=digest,
+            size_bytes=size_bytes,
             stored=stored,
             created=archive.created,
             uploaded=archive.created,
@@ -78,7 +88,7 @@ class Servers:
             agent_version="0.1.0",
             node=_NODE,
         )
-        self._client().upload_file(str(file), record.bucket, record.key)
+        self._client().upload_file(str(file), record.bucket, stored.key)
         file.unlink()
         return record
 
@@ -152,8 +162,26 @@ def ours_seconds(running: Servers, record: CheckpointRecord) -> float:
     archive = CheckpointStoreHook().open_archive(record)
     image = OciRegistryHook().push_checkpoint_image(record=record, archive=archive)
     seconds = time.monotonic() - began
-    assert image.moved_bytes == record.size_bytes
+    assert image.moved_bytes == record.stored.size_bytes
     return seconds
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
+
+
+def _compressed(file: Path) -> Path:
+    """Replace a file by its one zstd frame, with the agent's own settings."""
+    frame = file.with_name(file.name + ZSTD_SUFFIX)
+    options: dict[int, int] = {
+        CompressionParameter.compression_level: 1,
+        CompressionParameter.checksum_flag: 1,
+    }
+    with file.open("rb") as plain, zstd.open(frame, "wb", options=options) as out:
+        shutil.copyfileobj(plain, out, MIB)
+    file.unlink()
+    return frame
 
 
 _NODE = NodeFacts(
