@@ -135,7 +135,11 @@ class FailoverPromoteOperator(BaseOperator):
         for step in steps:
             self.log.info("fencing: %s", step)
         decision = decide_fencing(
-            plan.names, steps=steps, policy=plan.unconfirmed, silent=plan.silent
+            plan.names,
+            steps=steps,
+            policy=plan.unconfirmed,
+            silent=plan.silent,
+            in_part=bool(plan.nodes),
         )
         self.log.info("decision: %s", decision.text)
         if not decision.go_on:
