@@ -1,5 +1,6 @@
 """Make the plan of a failover from what is seen; nothing is touched."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,8 @@ class FailoverRequest:
     epoch: int | None = None
     """Of the event; None: the present one."""
     nodes: tuple[str, ...] = ()
+    just_seen: bool = False
+    """Seconds ago, by whoever told of the fault."""
     by_hand: bool = False
     target: str = AUTOMATIC
     source_stopped: bool = False
@@ -65,12 +68,17 @@ class FailoverPlanning:
     request: FailoverRequest
     receiver: "HeartbeatHook | None"
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    began: float = field(default_factory=time.monotonic)
 
     def plan(self) -> FailoverPlan:
         seen = self._look()
         verdict = self._confirmed(seen)
         packages = LostPackages(
-            self.policy, cluster=self.request.cluster, seen=seen, run=self.request.run
+            self.policy,
+            cluster=self.request.cluster,
+            seen=seen,
+            run=self.request.run,
+            nodes=() if verdict.lost else self.request.nodes,
         )
         lost = packages.find()
         if not lost:
@@ -85,7 +93,13 @@ class FailoverPlanning:
     def _look(self) -> Look:
         forced = self.request.target
         others = () if forced == AUTOMATIC else (forced,)
-        return look(self.policy, lost=self.request.cluster, receiver=self.receiver, others=others)
+        return look(
+            self.policy,
+            lost=self.request.cluster,
+            receiver=self.receiver,
+            others=others,
+            just_seen=self.request.just_seen,
+        )
 
     def _confirmed(self, seen: Look) -> ClusterVerdict:
         """Both signals, asked again; a person's word is enough without them."""
@@ -99,7 +113,8 @@ class FailoverPlanning:
             silent_nodes_percent=self.policy.spec.failover.silent_nodes_percent,
             second=seen.signals[cluster],
         )
-        if not (verdict.lost or self.request.by_hand):
+        lost_nodes = set(self.request.nodes) & set(verdict.lost_nodes)
+        if not (verdict.lost or lost_nodes or self.request.by_hand):
             raise self._nothing("the cluster is not lost (any more)", found=str(verdict))
         return verdict
 
@@ -178,12 +193,12 @@ class FailoverPlanning:
             epoch=epoch,
             nodes=request.nodes,
             made=self.now,
-            lost_since=self.now - timedelta(seconds=_silent_seconds(report)),
+            lost_since=self.now - timedelta(seconds=_silent_seconds(report, nodes=request.nodes)),
             by_hand=request.by_hand,
             source_stopped=request.source_stopped,
             approved=request.by_hand or failover.mode == "Approve",
             evidence=verdict.reasons,
-            silent=verdict.all_silent,
+            silent=verdict.all_silent or bool(request.nodes),
             grace_seconds=failover.grace_period_seconds,
             target=offer.cluster,
             packages=packages,
@@ -202,6 +217,7 @@ class FailoverPlanning:
             lease_seconds=failover.lease_seconds,
             unconfirmed=failover.unconfirmed_fencing,
             limits=failover.limits.as_claim_limits(),
+            seconds=round(time.monotonic() - self.began, 3),
         )
 
     def _packages(
@@ -342,7 +358,8 @@ def _fit_nodes(seen: Look) -> "dict[str, list[NodeFacts]]":
     }
 
 
-def _silent_seconds(report: ClusterReport | None) -> float:
-    """Since the cluster was last heard; 0 where nothing is known of it."""
-    ages = [node.silent_seconds for node in agents(report)] if report else []
+def _silent_seconds(report: ClusterReport | None, *, nodes: Sequence[str]) -> float:
+    """Since the cluster, or these nodes of it, were last heard; 0 where nothing is known."""
+    counted = agents(report) if report else ()
+    ages = [node.silent_seconds for node in counted if not nodes or node.node in nodes]
     return min((age for age in ages if age is not None), default=0)

@@ -97,16 +97,19 @@ class Registry:
     objects: Objects
     images: dict[str, StoredImage] = field(default_factory=dict)
     deletes: bool = True
+    says_it_deletes: bool = True
+    """What it answers to a deletion of nothing."""
 
     def is_own(self, reference: str) -> bool:
         return reference.startswith("registry.example/")
 
     def require_deletion(self, reference: str) -> None:
-        if not self.deletes:
+        if not self.says_it_deletes:
             raise RegistryDeletionRefusedError("deletes nothing", where="registry", do="allow it")
 
     def delete_image(self, reference: str) -> bool:
-        assert self.deletes
+        if not self.deletes:
+            raise RegistryDeletionRefusedError("deletes nothing", where="registry", do="allow it")
         self.objects.before_change(reference)
         was_there = self.images.pop(reference, None) is not None
         self.objects.after_change(reference)
