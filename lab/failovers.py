@@ -59,10 +59,17 @@ class Failovers:
     receiver: ReceiverClient
 
     @classmethod
-    def begin(cls, lab: LabDescription, *, airflow: AirflowInstance, story: Story) -> "Failovers":
+    def begin(
+        cls,
+        lab: LabDescription,
+        *,
+        airflow: AirflowInstance,
+        story: Story,
+        interval: timedelta = HEARTBEAT_INTERVAL,
+    ) -> "Failovers":
         """Let the agents send heartbeats, and switch the policy's DAGs on."""
         with story.step("tokens for the agents, and their first heartbeats"):
-            receiver = enroll(lab, airflow=airflow, interval=HEARTBEAT_INTERVAL)
+            receiver = enroll(lab, airflow=airflow, interval=interval)
         for dag_id in DAGS:
             airflow.wait_dag(dag_id)
         for dag_id in DAGS:
