@@ -111,6 +111,10 @@ class Failovers:
         """The whole story of a failover, as it lies in S3."""
         return cast("dict[str, Any]", self._read(f"transitions/{claim}.json"))
 
+    def images(self, restore_point: str) -> list[str]:
+        """By digest, one for each container."""
+        return [str(each["image"]) for each in self._read(f"{restore_point}.json")["containers"]]
+
     def restore_point_created(self, restore_point: str) -> datetime:
         return datetime.fromisoformat(self._read(f"{restore_point}.json")["created"])
 
