@@ -115,9 +115,6 @@ class Failovers:
         """By digest, one for each container."""
         return [str(each["image"]) for each in self._read(f"{restore_point}.json")["containers"]]
 
-    def restore_point_created(self, restore_point: str) -> datetime:
-        return datetime.fromisoformat(self._read(f"{restore_point}.json")["created"])
-
     def phases(self, run_id: str, *, fault: datetime, switch: Switch) -> Phases:
         """Where the time of a failover went; `switch` is what the client saw."""
         run = self.airflow.rest("GET", f"dags/{FAILOVER_DAG}/dagRuns/{run_id}")

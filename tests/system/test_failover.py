@@ -100,6 +100,6 @@ def assert_recorded(demo: Demo) -> None:
     assert kept["ended"]["outcome"] == "restored"
     assert len(demo.ground.repository(TARGET).moves(claim)) == 1, "one promotion"
     (package,) = kept["plan"]["packages"]
-    assert package["restore_point"] == report["restore_point"].removeprefix("restore-points/")
+    assert package["restore_point"] == report["restore_point"]
     assert demo.ground.read_object(f"{report['restore_point']}.json")["verified"]
     assert sum(report["phases"].values()) == pytest.approx(report["rto_seconds"], abs=0.1)
