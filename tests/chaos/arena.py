@@ -3,22 +3,18 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import requests
 
-from lab import lifecycle
-from lab.airflow import end_leftovers
 from lab.airflow_rest import AirflowApi, AirflowLabError
-from lab.chapters import start_airflow
 from lab.description import CLUSTERS, LabDescription, LabSettings
-from lab.failovers import CHECKPOINT_DAG, Failovers, containers, now, state_of
+from lab.failover_lab import failover_lab
+from lab.failovers import Failovers, containers, now, state_of
 from lab.heartbeats import wait_for_heartbeats
-from lab.policy import FAILOVER, write_sample_policy
 from lab.poller import Poller
-from lab.receiver import Receiver
 from lab.story import Story
 from tests.chaos.moments import Course, wait
 from tests.chaos.scenario import Disturbance, Scenario
@@ -31,31 +27,12 @@ _PATIENCE_SECONDS = 200
 _WATCHED_SECONDS = 5.0
 _INTERVAL = timedelta(milliseconds=20)
 _POINTS = "restore-points/"
-_LIMITS = """\
-    limits:
-      clustersPerHour: 1000
-      packagesPerHour: 1000
-"""
-"""A lab loses more clusters in an hour than anybody else."""
 
 
 @contextmanager
 def arena(settings: LabSettings, *, story: Story) -> Iterator["Arena"]:
     """A lab with everything that a failover needs; taken down at the end."""
-    with ExitStack() as stack:
-        end_leftovers(settings.state / "airflow")
-        stack.callback(lifecycle.down, settings)
-        lab = lifecycle.up(settings, story)
-        write_sample_policy(lab, folder=lab.state / "policies", more=FAILOVER + _LIMITS)
-        airflow = start_airflow(
-            lab,
-            policies=lab.state / "policies",
-            story=story,
-            companions={"receiver": Receiver(lab)},
-        )
-        stack.callback(airflow.stop)
-        failovers = Failovers.begin(lab, airflow=airflow, story=story)
-        airflow.unpause(CHECKPOINT_DAG)
+    with failover_lab(settings, story=story) as failovers:
         yield Arena(failovers, story=story)
 
 

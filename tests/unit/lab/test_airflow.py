@@ -37,6 +37,35 @@ def test_secrets_are_private_and_stay_the_same(tmp_path: Path) -> None:
     assert instance(tmp_path).password == first
 
 
+class Companion:
+    def __init__(self) -> None:
+        self.answers = False
+
+    def command(self, *airflow: str) -> list[str]:
+        return [sys.executable, "-c", "import sys, time; time.sleep(60)", *airflow]
+
+    def ready(self) -> bool:
+        return self.answers
+
+
+def test_a_companion_is_started_with_airflows_configuration_and_waited_for(
+    tmp_path: Path,
+) -> None:
+    companion = Companion()
+    airflow = instance(tmp_path, components=(), companions={"receiver": companion})
+    try:
+        airflow.start_component("receiver")
+        pid = airflow.component_pid("receiver")
+        assert "airflow" in Path(f"/proc/{pid}/cmdline").read_text()
+        assert pid in processes_with("AIRFLOW_HOME", value=str(airflow.state_dir))
+        airflow.health = lambda: {"scheduler": {}}
+        assert airflow._unhealthy() == "receiver"
+        companion.answers = True
+        assert airflow._unhealthy() is None
+    finally:
+        airflow.kill_component("receiver")
+
+
 def test_nothing_of_the_callers_airflow_gets_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
