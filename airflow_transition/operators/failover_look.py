@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-API_PATIENCE = timedelta(seconds=1)
-"""For the second signal; the trigger asked before, and the grace period is over."""
+API_PATIENCE = timedelta(seconds=2)
+SHORT_PATIENCE = timedelta(seconds=0.5)
+"""Where whoever saw the fault has just asked with more patience."""
 GIT_PATIENCE = timedelta(seconds=15)
 _POINTS = 20
 """Of each workload in each cluster: those before them are too old to be wanted."""
@@ -57,14 +58,26 @@ class Look:
 
 
 def look(
-    policy: ClusterPolicy, *, lost: str, receiver: "HeartbeatHook | None", others: Sequence[str]
+    policy: ClusterPolicy,
+    *,
+    lost: str,
+    receiver: "HeartbeatHook | None",
+    others: Sequence[str],
+    just_seen: bool,
 ) -> Look:
     """Ask repositories, API servers, the receiver and the store, all at once."""
     clusters = tuple(dict.fromkeys((lost, *policy.clusters, *others)))
     asks: dict[tuple[str, str], Callable[[], Any]] = {}
     for cluster in clusters:
         asks["git", cluster] = partial(_manifests, policy, cluster=cluster)
-        asks["signs", cluster] = partial(_signs, policy, cluster=cluster, receiver=receiver)
+        short = just_seen and cluster == lost
+        asks["signs", cluster] = partial(
+            _signs,
+            policy,
+            cluster=cluster,
+            receiver=receiver,
+            patience=SHORT_PATIENCE if short else API_PATIENCE,
+        )
         asks["facts", cluster] = partial(outside.store().list_node_facts, cluster)
     if receiver is not None:
         asks["claims", lost] = partial(receiver.claims, cluster=lost, policy=policy.name)
@@ -131,14 +144,18 @@ def _manifests(policy: ClusterPolicy, *, cluster: str) -> dict[str, Files]:
 
 
 def _signs(
-    policy: ClusterPolicy, *, cluster: str, receiver: "HeartbeatHook | None"
+    policy: ClusterPolicy,
+    *,
+    cluster: str,
+    receiver: "HeartbeatHook | None",
+    patience: timedelta,
 ) -> tuple[ClusterReport | None, SecondSignal]:
     """Both signs of life: what the receiver hears, and what the API server shows."""
     report = None if receiver is None else _report(receiver, policy=policy, cluster=cluster)
     silent = (
         [node.node for node in agents(report) if node.health is Health.NOT_READY] if report else []
     )
-    return report, outside.second_signal(cluster).ask(silent_nodes=silent, timeout=API_PATIENCE)
+    return report, outside.second_signal(cluster).ask(silent_nodes=silent, timeout=patience)
 
 
 def _report(

@@ -1,6 +1,7 @@
 """Plan a failover: look at everything, touch nothing."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
@@ -19,6 +20,8 @@ from airflow_transition.operators.failover_planning import (
 )
 from airflow_transition.operators.receiver import receiver_of
 from airflow_transition.retry_policy import retrying
+
+_JUST = timedelta(seconds=10)
 
 TEXT = "text"
 """XCom key of the plan as people read it, for an approval."""
@@ -102,7 +105,12 @@ class FailoverPlanOperator(BaseOperator):
         faults = newest_faults(context.get("triggering_asset_events") or {})
         for fault in faults:
             yield FailoverRequest(
-                fault.cluster, run=run, run_id=run_id, epoch=fault.epoch, nodes=fault.nodes
+                fault.cluster,
+                run=run,
+                run_id=run_id,
+                epoch=fault.epoch,
+                nodes=fault.nodes,
+                just_seen=datetime.now(UTC) - fault.seen < _JUST,
             )
         if faults:
             return

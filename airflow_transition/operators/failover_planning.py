@@ -1,5 +1,6 @@
 """Make the plan of a failover from what is seen; nothing is touched."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,8 @@ class FailoverRequest:
     epoch: int | None = None
     """Of the event; None: the present one."""
     nodes: tuple[str, ...] = ()
+    just_seen: bool = False
+    """Seconds ago, by whoever told of the fault."""
     by_hand: bool = False
     target: str = AUTOMATIC
     source_stopped: bool = False
@@ -65,6 +68,7 @@ class FailoverPlanning:
     request: FailoverRequest
     receiver: "HeartbeatHook | None"
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    began: float = field(default_factory=time.monotonic)
 
     def plan(self) -> FailoverPlan:
         seen = self._look()
@@ -85,7 +89,13 @@ class FailoverPlanning:
     def _look(self) -> Look:
         forced = self.request.target
         others = () if forced == AUTOMATIC else (forced,)
-        return look(self.policy, lost=self.request.cluster, receiver=self.receiver, others=others)
+        return look(
+            self.policy,
+            lost=self.request.cluster,
+            receiver=self.receiver,
+            others=others,
+            just_seen=self.request.just_seen,
+        )
 
     def _confirmed(self, seen: Look) -> ClusterVerdict:
         """Both signals, asked again; a person's word is enough without them."""
@@ -202,6 +212,7 @@ class FailoverPlanning:
             lease_seconds=failover.lease_seconds,
             unconfirmed=failover.unconfirmed_fencing,
             limits=failover.limits.as_claim_limits(),
+            seconds=round(time.monotonic() - self.began, 3),
         )
 
     def _packages(

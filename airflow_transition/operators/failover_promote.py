@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -102,16 +103,26 @@ class FailoverPromoteOperator(BaseOperator):
         self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None", stopwatch: "Stopwatch"
     ) -> Promoted:
         source = SourceFencing(plan, receiver)
-        with stopwatch.step("fence"):
-            steps = source.run()
-        decision = self._decide(plan, steps=steps, stopwatch=stopwatch)
         target = TargetPromotion(
             plan, receiver, manifests=source.manifests, sync_timeout=self.sync_timeout
         )
-        with stopwatch.step("admit"):
-            target.admit()
-        with stopwatch.step("commit"):
-            commit = target.commit()
+        files: Future[dict[str, str]] = Future()
+        with ThreadPoolExecutor(1) as beside:
+            # The target's repository is cloned while the source is fenced; what is to be written
+            # into it is only given once that is done and decided.
+            pushed = beside.submit(target.commit, files.result)
+            try:
+                with stopwatch.step("fence"):
+                    steps = source.run()
+                decision = self._decide(plan, steps=steps, stopwatch=stopwatch)
+                with stopwatch.step("admit"):
+                    target.admit()
+                files.set_result(target.files())
+            except BaseException as error:
+                files.set_exception(error)
+                raise
+            with stopwatch.step("commit"):
+                commit = pushed.result()
         self.commit_url = commit_url(outside.git(plan.packages[0].target).url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
         with stopwatch.step("sync"):
