@@ -177,5 +177,5 @@ def _body(cluster: str, node: str, *, sequence: int, sent: bytes) -> bytes:
 
 _CONTAINERS = b",".join(
     b'{"namespace":"shop","pod":"video-85f5b48bb5-b5dg%d","container":"app"}' % number
-    for number in range(8)
+    for number in range(9)
 )
