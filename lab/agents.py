@@ -36,6 +36,8 @@ def start_one(lab: LabDescription, *, cluster: str) -> Daemon:
         "S3_BUCKET": lab.s3.bucket,
         "AWS_REGION": lab.s3.region,
         "S3_CA_FILE": str(lab.ca_file),
+        "STATE_DIR": str(node.folder / "agent"),
+        "CONTAINER_RUNTIME": "podman",
         "METRICS_ADDRESS": f"{node.address}:{_METRICS_PORT}",
     }
     return node.start("agent", str(_PROGRAM), "run", env=settings)

@@ -65,6 +65,13 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("METRICS_ADDRESS", "9464", "METRICS_ADDRESS: give host:port, or off"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL: give debug, info, warning or error"),
         ("FREE_SPACE_FLOOR", "much", "FREE_SPACE_FLOOR: could not parse"),
+        ("CONTROLLER_URL", "10.0.0.1:8090", "CONTROLLER_URL: give https://host:port"),
+        ("CONTROLLER_URL", "https://u:p@host", "CONTROLLER_URL: give https://host:port alone"),
+        ("CONTROLLER_URL", "https://host/?a=1", "CONTROLLER_URL: give https://host:port alone"),
+        ("CONTROLLER_CA_FILE", "/no/such.pem", "CONTROLLER_CA_FILE: no such file: /no/such.pem"),
+        ("FAULT_DETECTION_INTERVAL", "50ms", "FAULT_DETECTION_INTERVAL: give a duration from"),
+        ("HEARTBEAT_INTERVAL", "2h", "HEARTBEAT_INTERVAL: give a duration from 100ms to 1h"),
+        ("CONTAINER_RUNTIME", "docker", "CONTAINER_RUNTIME: Input should be 'auto'"),
         ("S3_ACCESS_KEY", "key", "S3_ACCESS_KEY and S3_SECRET_KEY belong together"),
     ],
 )
@@ -75,6 +82,30 @@ def test_a_wrong_setting_is_named(
     with pytest.raises(SettingsError, match=r"^environment: ") as caught:
         read_settings()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("http://47.129.115.173:8090/heartbeat", "http://47.129.115.173:8090/heartbeat"),
+        ("https://receiver.example", "https://receiver.example/heartbeat"),
+        ("https://airflow.example/transition/", "https://airflow.example/transition/heartbeat"),
+        ("https://[fd00::1]:8090", "https://[fd00::1]:8090/heartbeat"),
+    ],
+)
+def test_heartbeats_go_to_the_receivers_own_path(
+    monkeypatch: pytest.MonkeyPatch, address: str, url: str
+) -> None:
+    monkeypatch.setenv("CONTROLLER_URL", address)
+    assert read_settings().controller_url == url
+
+
+def test_there_is_one_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTROLLER_TOKEN", SECRET)
+    assert SECRET not in repr(read_settings())
+    monkeypatch.setenv("CONTROLLER_TOKEN_FILE", "/run/token")
+    with pytest.raises(SettingsError, match="CONTROLLER_TOKEN or CONTROLLER_TOKEN_FILE, not both"):
+        read_settings()
 
 
 def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

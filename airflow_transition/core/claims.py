@@ -4,17 +4,23 @@ The receiver locks the cluster's row, calls `decide_claim` with what it read, an
 the claim, the cluster's new epoch and the fences of the claim's packages, together.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest
 from airflow_transition.core.cluster_health import agents
 from airflow_transition.core.fleet_health import silent_share
 from airflow_transition.core.health_report import FleetReport, Health
 
+PackageKey = tuple[str, str]
+"""Namespace and package."""
+
 HOUR = timedelta(hours=1)
 ASK_AGAIN_SECONDS = 5.0
 """Where another failover has to end first."""
+
+_NOTHING: Mapping[PackageKey, str] = MappingProxyType({})
 
 
 def claim_id(*, policy: str, cluster: str, epoch: int) -> str:
@@ -35,20 +41,24 @@ def decide_claim(
     claims: Sequence[Claim],
     fleet: FleetReport,
     now: datetime,
+    fenced: Mapping[PackageKey, str] = _NOTHING,
 ) -> Claim | ClaimRefusal:
     """The claim, new or the same run's again, or why not.
 
     `epoch` is the cluster's now. `claims` are those of this fault, those of all clusters that are
     open, and those made in the last hour; more do no harm. `fleet` is judged by the request's
-    grace period. The clock of `now` only counts what was moved within the hour.
+    grace period. The clock of `now` only counts what was moved within the hour. `fenced` are the
+    cluster's packages with a fence, each with the id of the claim that it is from.
     """
     name = claim_id(policy=request.policy, cluster=cluster, epoch=request.epoch)
     for claim in claims:
         if claim.id == name:
             return claim if claim.run == request.run else _taken(claim)
-    refusal = _against_epoch(
-        request, cluster=cluster, epoch=epoch, claims=claims
-    ) or _against_packages(request, cluster=cluster, claims=claims)
+    refusal = (
+        _against_epoch(request, cluster=cluster, epoch=epoch, claims=claims)
+        or _against_packages(request, cluster=cluster, claims=claims)
+        or _against_fences(request, cluster=cluster, fenced=fenced, claims=claims)
+    )
     if refusal is None and not request.approved:
         refusal = (
             _against_hearing(cluster, fleet=fleet)
@@ -108,6 +118,25 @@ def _against_packages(
     return None
 
 
+def _against_fences(
+    request: ClaimRequest,
+    *,
+    cluster: str,
+    fenced: Mapping[PackageKey, str],
+    claims: Iterable[Claim],
+) -> ClaimRefusal | None:
+    """A fenced package was given up here before: a plan that still sees it here is too old."""
+    for namespace, package in sorted(_keys(request) & fenced.keys()):
+        claim = fenced[namespace, package]
+        text = (
+            f"{namespace}/{package} was taken away from {cluster} by {claim}; "
+            "go on with the run of that claim, or lift its fence if the package is to run there"
+        )
+        holder = next((one.run for one in claims if one.id == claim), None)
+        return ClaimRefusal(reason="taken", text=text, holder=holder)
+    return None
+
+
 def _against_hearing(cluster: str, *, fleet: FleetReport) -> ClaimRefusal | None:
     """Whoever asks may have been paused since it saw the silence; the receiver knows better."""
     counted = next((agents(one) for one in fleet.clusters if one.cluster == cluster), ())
@@ -134,12 +163,11 @@ def _against_silence(
         return ClaimRefusal(reason="limit", text=text)
     if share.perhaps_too_many(percent):
         text = (
-            f"not heard for half the grace period: {_few(share.quiet)}; if they fell silent "
+            f"not heard for a while: {_few(share.quiet)}; if they fell silent "
             f"with {cluster}, more than {percent} % did: ask again when that is known"
         )
-        return ClaimRefusal(
-            reason="limit", text=text, retry_seconds=max(share.settled_seconds, 0.1)
-        )
+        soon = max(fleet.grace_seconds / 20, 0.2)
+        return ClaimRefusal(reason="limit", text=text, retry_seconds=soon)
     return None
 
 
@@ -181,7 +209,7 @@ def _excess(
         yield f"{packages} packages would move {when}; the policy allows {most_packages}"
 
 
-def _keys(holder: Claim | ClaimRequest) -> set[tuple[str, str]]:
+def _keys(holder: Claim | ClaimRequest) -> set[PackageKey]:
     return {(copy.namespace, copy.package) for copy in holder.packages}
 
 

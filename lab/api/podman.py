@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.api.commands import CommandFailedError, Runner
-from lab.api.kinds import Object, name_of, namespace_of
+from lab.api.kinds import Object, labels_of, name_of, namespace_of
 
 _UID_LABEL = "lab.pod-uid"
 _USERDATA = Path("/var/lib/containers/storage/overlay-containers")
@@ -172,6 +172,7 @@ class Podman:
         arguments = (
             *("pod", "create", "--name", pod_name(pod), "--infra-name", _infra_name(pod)),
             *("--label", f"{_UID_LABEL}={pod['metadata']['uid']}", "--share=net,ipc,uts"),
+            *_labels(pod),
             *("--hostname", pod["spec"].get("hostname", name_of(pod))),
             *("--cgroup-parent", self._cgroup, "--network=bridge"),
         )
@@ -190,6 +191,16 @@ class Podman:
 
 def pod_name(pod: Object) -> str:
     return f"{namespace_of(pod)}_{name_of(pod)}"
+
+
+def _labels(pod: Object) -> list[str]:
+    """What the kubelet writes on a sandbox, so that the node knows its pods by label and name."""
+    named = {
+        "io.kubernetes.pod.namespace": namespace_of(pod),
+        "io.kubernetes.pod.name": name_of(pod),
+        "io.kubernetes.pod.uid": pod["metadata"]["uid"],
+    }
+    return [f"--label={key}={value}" for key, value in {**labels_of(pod), **named}.items()]
 
 
 def _infra_name(pod: Object) -> str:

@@ -16,6 +16,7 @@ from transition_agent.jobs import Ended, Jobs
 from transition_agent.logs import fields_of
 from transition_agent.metrics import AgentMetrics
 from transition_agent.node_facts import read_or_measure
+from transition_agent.receiver_link import ReceiverLink
 from transition_agent.retention import free_bytes
 from transition_agent.settings import AgentSettings
 from transition_agent.store import CheckpointStore
@@ -35,6 +36,7 @@ class Agent:
         self._folder = CheckpointFolder(settings.checkpoint_dir)
         self._jobs = Jobs()
         self._problems: dict[str, str] = {}
+        self._link = ReceiverLink(settings, stop=self._stop, metrics=self._metrics.heart, log=log)
         # One connection for each sender and worker, one for facts and one for housekeeping.
         self._store = CheckpointStore.connect(
             settings, connections=PARTS_AT_ONCE + ARCHIVES_AT_ONCE + 2
@@ -54,7 +56,11 @@ class Agent:
             compress=settings.compression == "auto",
         )
         self._worker = UploadWorker(
-            self._uploader, metrics=self._metrics, log=log, ended=self._wake.up
+            self._uploader,
+            metrics=self._metrics,
+            log=log,
+            ended=self._wake.up,
+            uploaded=self._link.signs.uploaded,
         )
         self._housekeeping = Housekeeping(
             settings,
@@ -71,6 +77,7 @@ class Agent:
 
     def run(self) -> None:
         """Until `stop`, and then a few seconds at most; sending threads may be left behind."""
+        self._link.start()
         self._metrics.serve(self._settings.metrics_address)
         for name, work in (("facts", self._facts.run), ("housekeeping", self._housekeeping.run)):
             threading.Thread(target=work, args=[self._stop], name=name, daemon=True).start()
@@ -124,10 +131,12 @@ class Agent:
         for state, count in states.items():
             self._metrics.archives.labels(state).set(count)
         if self._settings.checkpoint_dir.is_dir():
-            self._metrics.free_bytes.set(free_bytes(self._settings.checkpoint_dir))
+            self._link.signs.free_bytes = free_bytes(self._settings.checkpoint_dir)
+            self._metrics.free_bytes.set(self._link.signs.free_bytes)
 
     def _publish(self, facts: NodeFacts) -> None:
         """With the facts, what else is good to do now and then while S3 answers."""
+        self._link.signs.facts = facts
         self._store.put_node_facts(facts)
         self._metrics.facts_published.set(facts.measured.timestamp())
         self._log.info("node facts published", **asdict(self._store.abilities))
@@ -147,8 +156,6 @@ class Agent:
                 "archives hold the memory of processes and go to S3 without encryption",
                 do="give S3_ENDPOINT_URL an https:// address",
             )
-        if settings.controller_url:
-            self._log.warning("CONTROLLER_URL is set, but this version sends no heartbeats")
 
 
 def _facts_of(settings: AgentSettings) -> NodeFacts:

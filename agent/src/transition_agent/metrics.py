@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from transition_agent.heartbeat_metrics import HeartbeatMetrics
+
 _SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
@@ -46,6 +48,7 @@ class AgentMetrics:
             "When the node's facts were last written to S3",
             registry=self.registry,
         )
+        self.heart = HeartbeatMetrics(self.registry)
 
     def serve(self, address: str) -> None:
         """Answer at `host:port` from a thread of its own, until the process ends."""

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from transition_wire.heartbeat import HEARTBEAT_PATH
 from transition_wire.model import DnsSubdomain
 
 from transition_agent.errors import AgentError
@@ -35,6 +36,9 @@ _UNITS = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
+
+_SHORTEST_INTERVAL = timedelta(milliseconds=100)
+_LONGEST_INTERVAL = timedelta(hours=1)
 
 
 class SettingsError(AgentError):
@@ -112,10 +116,24 @@ class AgentSettings(BaseSettings):
     log_level: Annotated[str, _names("LOG_LEVEL")] = "info"
 
     controller_url: Annotated[str | None, _names("CONTROLLER_URL")] = None
-    """Where heartbeats go, by the guide's name."""
+    """The receiver's address, by the guide's name; `/heartbeat` is added unless it ends so. Without
+    it no heartbeats are sent."""
+    controller_ca_file: Annotated[Path | None, _names("CONTROLLER_CA_FILE")] = None
+    """PEM file of the authority that signed the receiver's certificate, if it is a private one."""
+    controller_token: Annotated[SecretStr | None, _names("CONTROLLER_TOKEN")] = None
+    """This node's token, as the receiver gave it out."""
+    controller_token_file: Annotated[Path | None, _names("CONTROLLER_TOKEN_FILE")] = None
+    """The token in a file instead, read again when that changes."""
     heartbeat_interval: Annotated[
         Duration, _names("HEARTBEAT_INTERVAL", "FAULT_DETECTION_INTERVAL")
     ] = timedelta(seconds=10)
+
+    state_dir: Annotated[Path, _names("STATE_DIR")] = Path("/var/lib/transition-agent")
+    """Keeps which packages are fenced and leased, so that a reboot does not open them."""
+    container_runtime: Annotated[
+        Literal["auto", "crictl", "podman", "off"], _names("CONTAINER_RUNTIME")
+    ] = "auto"
+    """The program that lists and stops containers; auto: crictl if installed, else podman."""
 
     @field_validator("s3_endpoint_url")
     @classmethod
@@ -130,7 +148,26 @@ class AgentSettings(BaseSettings):
             raise ValueError("no credentials in the URL; use S3_ACCESS_KEY and S3_SECRET_KEY")
         return url
 
-    @field_validator("s3_ca_file")
+    @field_validator("controller_url")
+    @classmethod
+    def _is_a_receiver(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("give https://host:port")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("give https://host:port alone; the token goes into CONTROLLER_TOKEN")
+        return address.rstrip("/").removesuffix(HEARTBEAT_PATH) + HEARTBEAT_PATH
+
+    @field_validator("heartbeat_interval")
+    @classmethod
+    def _is_an_interval(cls, interval: timedelta) -> timedelta:
+        if not _SHORTEST_INTERVAL <= interval <= _LONGEST_INTERVAL:
+            raise ValueError("give a duration from 100ms to 1h")
+        return interval
+
+    @field_validator("s3_ca_file", "controller_ca_file")
     @classmethod
     def _is_a_file(cls, file: Path | None) -> Path | None:
         if file is not None and not file.is_file():
@@ -156,6 +193,12 @@ class AgentSettings(BaseSettings):
     def _keys_come_in_pairs(self) -> Self:
         if (self.s3_access_key is None) != (self.s3_secret_key is None):
             raise ValueError("S3_ACCESS_KEY and S3_SECRET_KEY belong together: set both or none")
+        return self
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if self.controller_token is not None and self.controller_token_file is not None:
+            raise ValueError("set CONTROLLER_TOKEN or CONTROLLER_TOKEN_FILE, not both")
         return self
 
     @property

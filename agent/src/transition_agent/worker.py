@@ -25,11 +25,13 @@ class UploadWorker:
         metrics: AgentMetrics,
         log: FilteringBoundLogger,
         ended: Callable[[], None],
+        uploaded: Callable[[], None],
     ) -> None:
         self._uploader = uploader
         self._metrics = metrics
         self._log = log
         self._ended = ended
+        self._uploaded = uploaded
         self._running: set[Future[None]] = set()
         self._threads = ThreadPoolExecutor(ARCHIVES_AT_ONCE, thread_name_prefix="upload")
 
@@ -83,6 +85,7 @@ class UploadWorker:
         if not uploaded.seconds:
             log.info("archive is in S3 already", key=record.key)
             return
+        self._uploaded()
         self._metrics.sent_bytes.inc(uploaded.sent_bytes)
         self._metrics.upload_seconds.observe(uploaded.seconds)
         log.info(

@@ -143,6 +143,22 @@ def test_a_package_that_is_still_being_moved_has_to_wait() -> None:
     assert answer.retry_seconds
 
 
+def test_a_plan_that_was_made_before_the_package_left_gets_no_claim_of_the_next_epoch() -> None:
+    answer = decide_claim(
+        request(epoch=2, approved=True),
+        cluster="cluster1",
+        epoch=2,
+        claims=[ended()],
+        fleet=USUAL,
+        now=NOON,
+        fenced={("shop", "video"): "web/cluster1@1"},
+    )
+    assert isinstance(answer, ClaimRefusal)
+    assert answer.reason == "taken"
+    assert answer.holder == OTHER_RUN
+    assert "was taken away from cluster1 by web/cluster1@1" in answer.text
+
+
 def test_packages_of_other_clusters_may_have_the_same_names() -> None:
     limits = FailoverLimits(clusters_at_once=2)
     given(request(limits=limits), claim(policy="other", cluster="cluster9"))
@@ -174,7 +190,7 @@ def test_more_than_the_share_of_all_clusters_at_once_asks_a_person() -> None:
 def test_clusters_that_look_quiet_are_waited_for() -> None:
     answer = refused(request(), seen=fleet(cluster1=20, cluster2=15, cluster3=2))
     assert answer.reason == "limit"
-    assert answer.retry_seconds == 5
+    assert answer.retry_seconds == 1
 
 
 def test_one_cluster_being_moved_holds_the_next_back() -> None:

@@ -49,6 +49,13 @@ class Lease(PodCopy):
     duration_seconds: float = Field(gt=0, le=3600)
 
 
+class PackageName(WireModel):
+    """A package by its name alone."""
+
+    package: DnsLabel
+    namespace: DnsLabel
+
+
 class RunningContainer(WireModel):
     """A container that the node can checkpoint."""
 
@@ -57,11 +64,9 @@ class RunningContainer(WireModel):
     container: DnsLabel
 
 
-class HeldLease(WireModel):
-    """A lease as the node enforces it."""
+class HeldLease(PackageName):
+    """A lease as the node enforces it, running or run out."""
 
-    package: DnsLabel
-    namespace: DnsLabel
     enforced_by: Literal["kernel", "agent"]
     """kernel: the packets of the pods are dropped when the lease runs out, whatever becomes of the
     agent's process; agent: the agent has to be running to stop them."""
@@ -93,7 +98,7 @@ class Heartbeat(WireModel):
     facts: NodeFacts | None = None
     """With the first heartbeat, and when they changed."""
     fenced: tuple[str, ...] = Field(default=(), max_length=_MOST_PACKAGES)
-    """Ids of the fences of which no pod runs on this node."""
+    """Ids of the fences of which no pod runs on this node, of none of an id's packages."""
     leases: tuple[HeldLease, ...] = Field(default=(), max_length=_MOST_PACKAGES)
 
 
@@ -105,3 +110,6 @@ class HeartbeatReply(WireModel):
     fences: tuple[Fence, ...] = ()
     leases: tuple[Lease, ...] = ()
     """Those renewed by this very heartbeat. One that is missing here is not renewed."""
+    released: tuple[PackageName, ...] = ()
+    """Of the leases that the heartbeat named, those that exist no more although their package is
+    not fenced: its pods are open again. A lease that is merely missing stays closed."""

@@ -1,0 +1,1 @@
+"""Simulated heartbeats, judged by the functions that the product runs on."""
