@@ -130,6 +130,8 @@ class FaultStream:
                         pause = shortest
             except TransitionError as error:
                 log.warning("the fleet is not seen, and no fault told, for now: %s", error)
+            except Exception:  # its end would end all triggers, and with them what they remember
+                log.exception("the fleet is not seen, and no fault told, for now")
             self._fleet = None
             self._forget_all()
             await asyncio.sleep(pause)
