@@ -30,8 +30,6 @@ API_PATIENCE = timedelta(seconds=2)
 SHORT_PATIENCE = timedelta(seconds=0.5)
 """Where whoever saw the fault has just asked with more patience."""
 GIT_PATIENCE = timedelta(seconds=15)
-_POINTS = 20
-"""Of each workload in each cluster: those before them are too old to be wanted."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +103,12 @@ def look(
 
 
 def restore_points(
-    policy: ClusterPolicy, *, found: Look, packages: Sequence[PackageSelector]
+    policy: ClusterPolicy, *, found: Look, packages: Sequence[PackageSelector], newest: int
 ) -> dict[str, tuple[RestorePoint, ...]]:
-    """Package to its restore points, whichever of the policy's clusters they were made on."""
+    """Package to its restore points, whichever of the policy's clusters they were made on.
+
+    `newest` of each workload in each cluster: each is a read of its own.
+    """
     store = outside.store()
     asks = {}
     for package in packages:
@@ -118,7 +119,7 @@ def restore_points(
                     cluster=cluster,
                     workload=name,
                     namespace=package.namespace,
-                    newest=_POINTS,
+                    newest=newest,
                 )
     points: dict[str, tuple[RestorePoint, ...]] = {}
     for (package_name, _, _), answer in all_at_once(asks).items():
