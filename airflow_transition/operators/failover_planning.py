@@ -31,6 +31,7 @@ from airflow_transition.operators.failover_target import FailoverTarget
 from airflow_transition.operators.lost_packages import LostPackage, LostPackages
 
 if TYPE_CHECKING:
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 
@@ -62,6 +63,7 @@ class FailoverPlanning:
     policy: ClusterPolicy
     request: FailoverRequest
     receiver: "HeartbeatHook | None"
+    store: "CheckpointStoreHook"
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
 
@@ -84,6 +86,7 @@ class FailoverPlanning:
             wanted=self.request.target,
             lost=self.request.cluster,
             seen=seen,
+            store=self.store,
             now=self.now,
         )
         offer, placement = target.choose(lost)
@@ -99,6 +102,7 @@ class FailoverPlanning:
             self.policy,
             lost=self.request.cluster,
             receiver=self.receiver,
+            store=self.store,
             others=others,
             just_seen=self.request.just_seen,
         )

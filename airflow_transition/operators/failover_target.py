@@ -24,6 +24,8 @@ from airflow_transition.operators.preflight import NoTargetError
 if TYPE_CHECKING:
     from transition_wire.node_facts import NodeFacts
 
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
+
 _FACTS_LIMIT = timedelta(minutes=30)
 """As for a planned move: three times the interval at which an agent writes its node's facts."""
 _FEW, _MANY = 3, 100
@@ -39,6 +41,7 @@ class FailoverTarget:
     """A cluster that a person chose, or `automatic`."""
     lost: str
     seen: Look
+    store: "CheckpointStoreHook"
     now: datetime
 
     def choose(self, lost: Sequence[LostPackage]) -> tuple[Offer, tuple[str, ...]]:
@@ -64,7 +67,9 @@ class FailoverTarget:
     ) -> TargetChoice:
         failover = self.policy.spec.failover
         selectors = [one.selector for one in lost if _has_memory(one)]
-        points = restore_points(self.policy, found=self.seen, packages=selectors, newest=newest)
+        points = restore_points(
+            self.policy, found=self.seen, packages=selectors, store=self.store, newest=newest
+        )
         needs = [
             Need(
                 one.name,
