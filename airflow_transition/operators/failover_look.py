@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 API_PATIENCE = timedelta(seconds=2)
-SHORT_PATIENCE = timedelta(seconds=0.5)
+SHORT_PATIENCE = timedelta(seconds=0.3)
 """Where whoever saw the fault has just asked with more patience."""
 GIT_PATIENCE = timedelta(seconds=15)
 
