@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.bench import AtMost, Benchmark, Progress, Sample
 from lab import lifecycle, video
 from lab.airflow import AirflowInstance, free_port
+from lab.client import Client, wait_for
 from lab.connections import connections_of
 from lab.description import CLUSTERS, LabDescription, LabSettings
 from lab.failovers import FAILBACK_DAG, FAILOVER_DAG, Failovers
@@ -72,6 +73,8 @@ def _round(failovers: Failovers, *, story: Story) -> Sample:
     run_id = failovers.wait_run(beside=known)
     sample = _sample(failovers, run_id=run_id)
     faults.restore()
+    source = Client(failovers.lab, cluster=_SOURCE, namespace=video.NAMESPACE)
+    wait_for(lambda: not source.pods(), what=f"{_SOURCE} runs nothing of {video.PACKAGE}")
     back = failovers.airflow.trigger(FAILBACK_DAG, conf={"package": video.PACKAGE})
     _succeeded(failovers.airflow, FAILBACK_DAG, run_id=back)
     return sample
