@@ -121,6 +121,8 @@ class FailoverPlan(WireModel):
     lease_seconds: float | None = None
     unconfirmed: Unconfirmed
     limits: FailoverLimits = FailoverLimits()
+    seconds: float = 0
+    """How long it took to make."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -22,15 +22,15 @@ from airflow_transition.core.whereabouts import Whereabouts
 from airflow_transition.operators.at_once import all_at_once, at_once
 
 if TYPE_CHECKING:
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 log = logging.getLogger(__name__)
 
-API_PATIENCE = timedelta(seconds=1)
-"""For the second signal; the trigger asked before, and the grace period is over."""
+API_PATIENCE = timedelta(seconds=2)
+SHORT_PATIENCE = timedelta(seconds=0.5)
+"""Where whoever saw the fault has just asked with more patience."""
 GIT_PATIENCE = timedelta(seconds=15)
-_POINTS = 20
-"""Of each workload in each cluster: those before them are too old to be wanted."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,28 @@ class Look:
 
 
 def look(
-    policy: ClusterPolicy, *, lost: str, receiver: "HeartbeatHook | None", others: Sequence[str]
+    policy: ClusterPolicy,
+    *,
+    lost: str,
+    receiver: "HeartbeatHook | None",
+    store: "CheckpointStoreHook",
+    others: Sequence[str],
+    just_seen: bool,
 ) -> Look:
     """Ask repositories, API servers, the receiver and the store, all at once."""
     clusters = tuple(dict.fromkeys((lost, *policy.clusters, *others)))
     asks: dict[tuple[str, str], Callable[[], Any]] = {}
     for cluster in clusters:
         asks["git", cluster] = partial(_manifests, policy, cluster=cluster)
-        asks["signs", cluster] = partial(_signs, policy, cluster=cluster, receiver=receiver)
-        asks["facts", cluster] = partial(outside.store().list_node_facts, cluster)
+        short = just_seen and cluster == lost
+        asks["signs", cluster] = partial(
+            _signs,
+            policy,
+            cluster=cluster,
+            receiver=receiver,
+            patience=SHORT_PATIENCE if short else API_PATIENCE,
+        )
+        asks["facts", cluster] = partial(store.list_node_facts, cluster)
     if receiver is not None:
         asks["claims", lost] = partial(receiver.claims, cluster=lost, policy=policy.name)
     answers = at_once(asks)
@@ -92,10 +105,17 @@ def look(
 
 
 def restore_points(
-    policy: ClusterPolicy, *, found: Look, packages: Sequence[PackageSelector]
+    policy: ClusterPolicy,
+    *,
+    found: Look,
+    packages: Sequence[PackageSelector],
+    store: "CheckpointStoreHook",
+    newest: int,
 ) -> dict[str, tuple[RestorePoint, ...]]:
-    """Package to its restore points, whichever of the policy's clusters they were made on."""
-    store = outside.store()
+    """Package to its restore points, whichever of the policy's clusters they were made on.
+
+    `newest` of each workload in each cluster: each is a read of its own.
+    """
     asks = {}
     for package in packages:
         for name in {each.name for each in found.whereabouts(package).workloads.values()}:
@@ -105,7 +125,7 @@ def restore_points(
                     cluster=cluster,
                     workload=name,
                     namespace=package.namespace,
-                    newest=_POINTS,
+                    newest=newest,
                 )
     points: dict[str, tuple[RestorePoint, ...]] = {}
     for (package_name, _, _), answer in all_at_once(asks).items():
@@ -131,14 +151,18 @@ def _manifests(policy: ClusterPolicy, *, cluster: str) -> dict[str, Files]:
 
 
 def _signs(
-    policy: ClusterPolicy, *, cluster: str, receiver: "HeartbeatHook | None"
+    policy: ClusterPolicy,
+    *,
+    cluster: str,
+    receiver: "HeartbeatHook | None",
+    patience: timedelta,
 ) -> tuple[ClusterReport | None, SecondSignal]:
     """Both signs of life: what the receiver hears, and what the API server shows."""
     report = None if receiver is None else _report(receiver, policy=policy, cluster=cluster)
     silent = (
         [node.node for node in agents(report) if node.health is Health.NOT_READY] if report else []
     )
-    return report, outside.second_signal(cluster).ask(silent_nodes=silent, timeout=API_PATIENCE)
+    return report, outside.second_signal(cluster).ask(silent_nodes=silent, timeout=patience)
 
 
 def _report(

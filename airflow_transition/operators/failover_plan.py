@@ -1,6 +1,7 @@
 """Plan a failover: look at everything, touch nothing."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
@@ -19,6 +20,8 @@ from airflow_transition.operators.failover_planning import (
 )
 from airflow_transition.operators.receiver import receiver_of
 from airflow_transition.retry_policy import retrying
+
+_JUST = timedelta(seconds=10)
 
 TEXT = "text"
 """XCom key of the plan as people read it, for an approval."""
@@ -59,12 +62,12 @@ class FailoverPlanOperator(BaseOperator):
         self.source_stopped = source_stopped
 
     def execute(self, context: Context) -> dict[str, Any]:
-        receiver = receiver_of(self.policy)
+        receiver, store = receiver_of(self.policy), outside.store()
         plans: list[FailoverPlan] = []
         failed: list[TransitionError] = []
         for request in self._requests(context):
             try:
-                plans.append(FailoverPlanning(self.policy, request, receiver).plan())
+                plans.append(FailoverPlanning(self.policy, request, receiver, store).plan())
             except NothingToMoveError as error:
                 self.log.info("nothing to move: %s", error)
                 failed.append(error)
@@ -80,7 +83,7 @@ class FailoverPlanOperator(BaseOperator):
             after = sorted(self.get_flat_relative_ids(upstream=False))
             raise DownstreamTasksSkipped(tasks=after)  # type: ignore[no-untyped-call]
         for plan in plans:
-            outside.store().put_transition(Transition(plan=plan))
+            store.put_transition(Transition(plan=plan))
         return made
 
     def _made(
@@ -102,7 +105,12 @@ class FailoverPlanOperator(BaseOperator):
         faults = newest_faults(context.get("triggering_asset_events") or {})
         for fault in faults:
             yield FailoverRequest(
-                fault.cluster, run=run, run_id=run_id, epoch=fault.epoch, nodes=fault.nodes
+                fault.cluster,
+                run=run,
+                run_id=run_id,
+                epoch=fault.epoch,
+                nodes=fault.nodes,
+                just_seen=datetime.now(UTC) - fault.seen < _JUST,
             )
         if faults:
             return

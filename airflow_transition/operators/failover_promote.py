@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -63,24 +64,27 @@ class FailoverPromoteOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """A permanent failure of one fault does not keep the others from going on."""
         planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
-        done: list[str] = []
+        done: dict[str, Any] = {}
         alone: list[str] = []
         failed: list[PermanentError] = []
         for each in planned["plans"]:
             plan = FailoverPlan.model_validate(each)
             try:
-                why_alone = self._promote(plan)
+                promoted = self._promote(plan)
             except PermanentError as error:
                 self.log.error("%s: %s", plan.id, error)  # noqa: TRY400 - the message says it all
                 failed.append(error)
             else:
-                (alone if why_alone else done).append(why_alone or plan.id)
+                if isinstance(promoted, Promoted):
+                    done[plan.id] = promoted.model_dump(mode="json")
+                else:
+                    alone.append(promoted)
         if not done:
             raise failed[0] if failed else AirflowSkipException("; ".join(alone))
         return {"done": done, "failed": [*planned["failed"], *map(str, failed)]}
 
-    def _promote(self, plan: FailoverPlan) -> str | None:
-        """None, or why the fault is left alone."""
+    def _promote(self, plan: FailoverPlan) -> Promoted | str:
+        """What was done, or why the fault is left alone."""
         receiver = receiver_for(plan)
         claim = FailoverClaim(plan, receiver, patience=self.claim_timeout)
         stopwatch = Stopwatch()
@@ -95,23 +99,32 @@ class FailoverPromoteOperator(BaseOperator):
             claim.end(f"{FAILED}: {error.what}"[:500])
             raise
         self.log.info("promoted in %s", stopwatch)
-        self._write_down(plan, promoted)
-        return None
+        return promoted
 
     def _moved(
         self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None", stopwatch: "Stopwatch"
     ) -> Promoted:
         source = SourceFencing(plan, receiver)
-        with stopwatch.step("fence"):
-            steps = source.run()
-        decision = self._decide(plan, steps=steps, stopwatch=stopwatch)
         target = TargetPromotion(
             plan, receiver, manifests=source.manifests, sync_timeout=self.sync_timeout
         )
-        with stopwatch.step("admit"):
-            target.admit()
-        with stopwatch.step("commit"):
-            commit = target.commit()
+        files: Future[dict[str, str]] = Future()
+        with ThreadPoolExecutor(1) as beside:
+            # The target's repository is cloned while the source is fenced; what is to be written
+            # into it is only given once that is done and decided.
+            pushed = beside.submit(target.commit, files.result)
+            try:
+                with stopwatch.step("fence"):
+                    steps = source.run()
+                decision = self._decide(plan, steps=steps, stopwatch=stopwatch)
+                with stopwatch.step("admit"):
+                    target.admit()
+                files.set_result(target.files())
+            except BaseException as error:
+                files.set_exception(error)
+                raise
+            with stopwatch.step("commit"):
+                commit = pushed.result()
         self.commit_url = commit_url(outside.git(plan.packages[0].target).url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
         with stopwatch.step("sync"):
@@ -124,7 +137,11 @@ class FailoverPromoteOperator(BaseOperator):
         for step in steps:
             self.log.info("fencing: %s", step)
         decision = decide_fencing(
-            plan.names, steps=steps, policy=plan.unconfirmed, silent=plan.silent
+            plan.names,
+            steps=steps,
+            policy=plan.unconfirmed,
+            silent=plan.silent,
+            in_part=bool(plan.nodes),
         )
         self.log.info("decision: %s", decision.text)
         if not decision.go_on:
@@ -139,7 +156,10 @@ class FailoverPromoteOperator(BaseOperator):
         return decision
 
     def _write_down(self, plan: FailoverPlan, promoted: Promoted) -> None:
-        """The next chapter of the story; that it cannot be kept must not stop a failover."""
+        """The last chapter where the decision was not to go on; else `verify` writes it.
+
+        It is left to `verify` because the packages' downtime would count it here.
+        """
         try:
             outside.store().put_transition(Transition(plan=plan, promoted=promoted))
         except TransitionError:

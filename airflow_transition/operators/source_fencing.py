@@ -5,12 +5,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
+from airflow_transition.core.cluster_health import ApiSign, SecondSignal
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import FENCING, FailoverPlan, PackageFailover
 from airflow_transition.core.fencing import FenceResult, FencingStep, Way, agents_step, lease_step
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-API_PATIENCE = timedelta(seconds=1)
+API_PATIENCE = timedelta(seconds=2)
+SHORT_PATIENCE = timedelta(seconds=0.4)
+_YOUNG = timedelta(seconds=30)
+"""A plan."""
 GIT_PATIENCE = timedelta(seconds=15)
 _AT_ONCE = timedelta(0)
 _LEASE_PAUSE_SECONDS = 0.2
@@ -53,14 +57,19 @@ class SourceFencing:
     def run(self) -> list[FencingStep]:
         """Every step, in the order of their ways.
 
-        The API server comes after Git, else a GitOps engine takes back what was done there; the
-        user's hook goes beside them. What agents and leases say is read last.
+        Whether the API server answers is asked beside Git, and it scales down after it: else a
+        GitOps engine takes back what was done there. What agents and leases say is read last.
         """
-        asks: dict[str, Callable[[], list[FencingStep]]] = {
-            "desired": lambda: list(self._desired_state()),
-            "hook": lambda: [self._hook()],
+        asks: dict[str, Callable[[], FencingStep | SecondSignal]] = {
+            "git": partial(_timed, Way.GIT, self._by_git),
+            "signal": self._signal,
+            "hook": self._hook,
         }
-        steps = [step for answer in all_at_once(asks).values() for step in answer]
+        answers = all_at_once(asks)
+        signal = answers.pop("signal")
+        steps = [step for step in answers.values() if isinstance(step, FencingStep)]
+        if isinstance(signal, SecondSignal):
+            steps.append(_timed(Way.API, partial(self._by_api, signal)))
         steps += self._heard()
         if self.plan.source_stopped:
             text = "whoever started the run says that the source is stopped"
@@ -68,9 +77,12 @@ class SourceFencing:
         order = list(Way)
         return sorted(steps, key=lambda step: order.index(step.way))
 
-    def _desired_state(self) -> Iterator[FencingStep]:
-        yield _timed(Way.GIT, self._by_git)
-        yield _timed(Way.API, self._by_api)
+    def _signal(self) -> SecondSignal:
+        """A plan that is seconds old has asked already: then a short look is enough."""
+        age = datetime.now(UTC) - self.plan.made
+        known = self.plan.silent and age < _YOUNG
+        patience = SHORT_PATIENCE if known else API_PATIENCE
+        return outside.second_signal(self.plan.cluster).ask(silent_nodes=(), timeout=patience)
 
     def _by_git(self) -> FencingStep:
         somewhere = self.plan.packages[0].source
@@ -101,14 +113,12 @@ class SourceFencing:
                 self.manifests[package.name] = files
             write_files(root, retired(files, package=package.name))
 
-    def _by_api(self) -> FencingStep:
+    def _by_api(self, signal: SecondSignal) -> FencingStep:
         """Scale down what answers; certain once the API server shows no pod any more."""
-        from airflow_transition.hooks.kube_api import ApiUnreachableError  # noqa: PLC0415 - heavy
-
+        if signal.sign is not ApiSign.ANSWERS:
+            return FencingStep(way=Way.API, text=str(signal))
         try:
             certain = tuple(self._gone_by_api())
-        except ApiUnreachableError as error:
-            return FencingStep(way=Way.API, text=f"does not answer: {error.found or error.what}")
         except TransitionError as error:
             return FencingStep(way=Way.API, text=f"failed: {error}", alive=True)
         rest = len(self.plan.packages) - len(certain)

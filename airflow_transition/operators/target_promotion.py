@@ -1,10 +1,10 @@
 """Have the target run the packages of a failover: one commit for all of them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from airflow_transition.operators.receiver import admit
 from airflow_transition.operators.source_fencing import pods_of
 
 if TYPE_CHECKING:
+    from airflow_transition.hooks.cluster import ClusterHook
     from airflow_transition.hooks.gitops import Commit
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
@@ -41,6 +42,11 @@ class TargetPromotion:
     missing is read there."""
     sync_timeout: timedelta
 
+    @cached_property
+    def cluster(self) -> "ClusterHook":
+        """The target's; its client is built once."""
+        return outside.cluster(self.plan.packages[0].target)
+
     def admit(self) -> None:
         """Nothing on the target holds the packages back: no fence, no door, no missing lease."""
         all_at_once({package.name: partial(self._admit, package) for package in self.plan.packages})
@@ -48,8 +54,7 @@ class TargetPromotion:
     def _admit(self, package: PackageFailover) -> None:
         from airflow_transition.hooks.cluster import PodsRemainError  # noqa: PLC0415 - heavy
 
-        hook = outside.cluster(package.target)
-        pods = pods_of(package)
+        hook, pods = self.cluster, pods_of(package)
         try:
             hook.wait_gone(pods, timeout=_AT_ONCE)
         except PodsRemainError as error:
@@ -67,7 +72,7 @@ class TargetPromotion:
 
     def _open(self, package: PackageFailover) -> None:
         """Planned moves leave the door closed on the side where a package does not run."""
-        hook, pods = outside.cluster(package.target), pods_of(package)
+        hook, pods = self.cluster, pods_of(package)
         if hook.door_lock(pods):
             log.info("opened what a move left closed: %s", hook.open_door(pods))
 
@@ -86,9 +91,8 @@ class TargetPromotion:
         git = outside.git(self.plan.packages[0].target)
         return git.find(self.plan.promotion_trailers())
 
-    def commit(self) -> "Commit":
-        """The lost cluster's manifests with the checkpoint images, in the target's repository."""
-        files = self._files()
+    def commit(self, files: Callable[[], Mapping[str, str]]) -> "Commit":
+        """Bring `files` into the target's repository; they are asked for once it is cloned."""
         git = outside.git(self.plan.packages[0].target)
         return git.commit(
             partial(_write, files=files),
@@ -97,7 +101,8 @@ class TargetPromotion:
             folders=[package.target.package_path for package in self.plan.packages],
         )
 
-    def _files(self) -> dict[str, str]:
+    def files(self) -> dict[str, str]:
+        """The lost cluster's manifests with the checkpoint images."""
         self._read_missing()
         files: dict[str, str] = {}
         for package in self.plan.packages:
@@ -118,7 +123,7 @@ class TargetPromotion:
 
     def sync(self) -> None:
         """Wait until the target's API server has the workloads with these images."""
-        outside.cluster(self.plan.packages[0].target).wait_applied(
+        self.cluster.wait_applied(
             self.plan.images,
             namespaces={package.namespace for package in self.plan.packages},
             timeout=self.sync_timeout,
@@ -134,7 +139,7 @@ def _wanted(package: PackageFailover, *, files: Files) -> dict[str, str]:
     return scale_package(files, package=package.name, replicas=package.replicas)
 
 
-def _write(root: Path, *, files: Mapping[str, str]) -> None:
+def _write(root: Path, *, files: Callable[[], Mapping[str, str]]) -> None:
     from airflow_transition.hooks.git_files import write_files  # noqa: PLC0415 - heavy
 
-    write_files(root, files)
+    write_files(root, files())

@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -320,3 +321,32 @@ def test_a_clone_leaves_no_file_behind(
     hook.read(".")
     hook.commit(promote("new"), message="Promote", trailers=RUN)
     assert set(tmp_path.iterdir()) == before
+
+
+def test_several_folders_are_read_from_one_clone_and_a_missing_one_is_left_out(
+    hook: GitOpsHook,
+) -> None:
+    folder = str(Path(MANIFEST).parent)
+    assert hook.read_all([folder, "packages/no-such"]).keys() == {folder}
+
+
+def test_one_commit_changes_several_folders(hook: GitOpsHook, repository: Repository) -> None:
+    def change(root: Path) -> None:
+        for name in ("packages/one/a.yaml", "packages/two/b.yaml"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text("image: new\n")
+
+    before = repository.subjects()
+    hook.commit(change, message="Fail over", trailers=RUN, folders=["packages/one", "packages/two"])
+    assert repository.subjects() == ["Fail over", *before]
+    assert repository.show("packages/two/b.yaml") == "image: new"
+
+
+def test_clones_at_a_time_leave_no_credentials_in_the_process(
+    hook: GitOpsHook, repository: Repository
+) -> None:
+    before = dict(os.environ)
+    with ThreadPoolExecutor(4) as threads:
+        read = [threads.submit(hook.read, "packages/video") for _ in range(4)]
+        assert len({tuple(each.result()) for each in read}) == 1
+    assert dict(os.environ) == before
