@@ -172,7 +172,8 @@ class _Demo:
         runs = self._failovers.runs()
         with self._story.step("waiting for the heartbeats' absence to start a failover run"):
             run_id = self._failovers.wait_run(beside=runs)
-        with self._story.step(f"the failover run {run_id}"):
+        self._say(f"run {run_id} of {FAILOVER_DAG}: nobody started it")
+        with self._story.step("the failover run"):
             follow(self._airflow, FAILOVER_DAG, run_id=run_id, story=self._story)
         wait_for_answers(poller, cluster=TARGET)
         return run_id

@@ -10,6 +10,7 @@ from datetime import timedelta
 import requests
 
 from lab.airflow_rest import AirflowApi, AirflowLabError
+from lab.chapters import DemoFailedError
 from lab.description import CLUSTERS, LabDescription, LabSettings
 from lab.failover_lab import failover_lab
 from lab.failovers import Failovers, containers, now, state_of
@@ -25,6 +26,7 @@ from tests.system.ground import Ground
 _PATIENCE_SECONDS = 200
 """A scheduler that was killed with its tasks is missed after 45 s, and those are tried again."""
 _WATCHED_SECONDS = 5.0
+_TRIES = 3
 _INTERVAL = timedelta(milliseconds=20)
 _POINTS = "restore-points/"
 
@@ -95,9 +97,17 @@ class Arena:
         """A fresh restore point, and everything well; keys of all restore points."""
         wait_for_heartbeats(self.failovers.receiver, clusters=CLUSTERS)
         poller.promise(state_of(self.lab, cluster=self.home).counter)
-        self.failovers.restore_point(story=self.story)
+        self._restore_point()
         self.failovers.wait_leases(self.home)
         return {key for key in self.ground.objects() if key.startswith(_POINTS)}
+
+    def _restore_point(self) -> None:
+        """What the run before left may fail the first one; a policy makes many."""
+        for _ in range(_TRIES - 1):
+            with suppress(DemoFailedError, AirflowLabError, requests.RequestException):
+                self.failovers.restore_point(story=self.story)
+                return
+        self.failovers.restore_point(story=self.story)
 
     def _course(self, target: str) -> Course:
         airflow = self.failovers.airflow

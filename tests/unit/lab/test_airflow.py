@@ -19,6 +19,13 @@ time.sleep(60)
 """
 
 
+SAYS_HOW_IT_WAS_CALLED = """
+import sys, time
+print(*sys.argv[1:], flush=True)
+time.sleep(60)
+"""
+
+
 def instance(folder: Path, **arguments: object) -> AirflowInstance:
     return AirflowInstance(
         folder / "airflow",
@@ -42,7 +49,7 @@ class Companion:
         self.answers = False
 
     def command(self, *airflow: str) -> list[str]:
-        return [sys.executable, "-c", "import sys, time; time.sleep(60)", *airflow]
+        return [sys.executable, "-c", SAYS_HOW_IT_WAS_CALLED, *airflow]
 
     def ready(self) -> bool:
         return self.answers
@@ -56,7 +63,8 @@ def test_a_companion_is_started_with_airflows_configuration_and_waited_for(
     try:
         airflow.start_component("receiver")
         pid = airflow.component_pid("receiver")
-        assert "airflow" in Path(f"/proc/{pid}/cmdline").read_text()
+        while "-m airflow" not in airflow.log_file("receiver").read_text():
+            assert airflow._processes["receiver"].poll() is None
         assert pid in processes_with("AIRFLOW_HOME", value=str(airflow.state_dir))
         airflow.health = lambda: {"scheduler": {}}
         assert airflow._unhealthy() == "receiver"
