@@ -1,7 +1,8 @@
 """A receiver as a test holds it: its clocks, its application, and requests to it."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,8 @@ BOOT = "0b8f1a52-6f0e-4f0e-9a41-2f4d1c3b5a6e"
 AGENT = "00112233aabbccdd"
 POD_LABELS = {"app": "video"}
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+OpenSite = Callable[..., "AbstractAsyncContextManager[Site]"]
 
 
 @dataclass
@@ -166,7 +169,24 @@ def kernel_lease(name: str = "video", *, namespace: str = "shop") -> HeldLease:
     return HeldLease(package=name, namespace=namespace, enforced_by="kernel")
 
 
-def make_site(
+def site_opener(engine: Engine) -> OpenSite:
+    """A receiver on the test's database; a second one is a restart, or a neighbour."""
+
+    @asynccontextmanager
+    async def opened(
+        *, clock: Clock | None = None, settings: ReceiverSettings | None = None, name: str = "one"
+    ) -> AsyncIterator[Site]:
+        site = _make_site(engine, clock=clock or Clock(), settings=settings, name=name)
+        await site.receiver.load()
+        try:
+            yield site
+        finally:
+            await site.receiver.stop()
+
+    return opened
+
+
+def _make_site(
     engine: Engine, *, clock: Clock, settings: ReceiverSettings | None, name: str
 ) -> Site:
     settings = settings or ReceiverSettings(write_interval=timedelta(0))
@@ -180,3 +200,9 @@ def make_site(
     transport = httpx.ASGITransport(app=app)
     client = httpx.AsyncClient(transport=transport, base_url="http://receiver")
     return Site(receiver=app.state.receiver, clock=clock, app=app, client=client)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the other tasks of the loop go on."""
+    while not condition():  # noqa: ASYNC110 - nothing in the application exists for this test
+        await asyncio.sleep(0)

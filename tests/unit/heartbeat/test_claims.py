@@ -1,11 +1,10 @@
-"""A fault's packages are given to one run, once; the epoch, the fences and the claim go together."""
+"""A fault's packages are given to one run, once, together with the epoch and the fences."""
 
 import asyncio
 
 import pytest
 
-from tests.unit.heartbeat.conftest import OpenSite
-from tests.unit.heartbeat.site import Site, kernel_lease, package
+from tests.unit.heartbeat.site import OpenSite, Site, kernel_lease, package, until
 
 pytestmark = pytest.mark.anyio
 
@@ -151,8 +150,7 @@ async def test_a_lease_waits_for_the_commit_and_a_fence_that_came_first_takes_it
         token = await lost_cluster(one)
         await one.call("PUT", LEASE_PATH, json=LEASE)
         asked = asyncio.ensure_future(one.beat(token))
-        while one.receiver.flusher.open.committed is None:
-            await asyncio.sleep(0)
+        await until(lambda: one.receiver.flusher.open.committed is not None)
         assert not asked.done(), "no lease without a commit"
         await two.receiver.flush()
         assert (await two.claim(approved=True)).status_code == 201

@@ -5,8 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from tests.unit.heartbeat.conftest import OpenSite
-from tests.unit.heartbeat.site import Site
+from tests.unit.heartbeat.site import OpenSite, Site, until
 
 pytestmark = pytest.mark.anyio
 
@@ -174,8 +173,7 @@ async def waiting(site: Site, *, grace: float = 3.0) -> "asyncio.Task[httpx.Resp
     asked = asyncio.create_task(
         site.call("GET", "/clusters", params={"grace_seconds": grace, **query})
     )
-    while not site.receiver.watches.of(grace).waiting:
-        await asyncio.sleep(0)
+    await until(lambda: site.receiver.watches.of(grace).waiting > 0)
     return asked
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from airflow_transition.heartbeat.heartbeats import MOST_BYTES
 from airflow_transition.heartbeat.settings import ReceiverSettings
-from tests.unit.heartbeat.conftest import OpenSite
-from tests.unit.heartbeat.site import AGENT, Site
+from tests.unit.heartbeat.site import AGENT, OpenSite, Site
 
 pytestmark = pytest.mark.anyio
 
