@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from transition_wire.heartbeat import Fence, HeartbeatReply, Lease
+from transition_wire.heartbeat import Fence, HeartbeatReply, Lease, PackageName
 
 PackageKey = tuple[str, str]
 """Namespace and package."""
@@ -21,7 +21,7 @@ class ClusterPromises:
     """Those that a heartbeat renews: none of a fenced package."""
     longest_seconds: Mapping[PackageKey, float] = field(default_factory=dict)
     """Of each lease, the longest duration that was ever granted."""
-    reply: bytes = b'{"epoch":1,"fences":[],"leases":[]}'
+    reply: bytes = b'{"epoch":1,"fences":[],"leases":[],"released":[]}'
     """The whole answer to a heartbeat, made once."""
 
     def lease(self, key: PackageKey) -> Lease | None:
@@ -52,10 +52,18 @@ def cluster_promises(
     leases: tuple[Lease, ...],
     longest_seconds: Mapping[PackageKey, float],
 ) -> ClusterPromises:
-    """A package that is fenced has no lease from then on."""
+    """A package that is fenced has no lease from then on.
+
+    One that once had a lease and has none now is released, unless it is fenced: a lease that is
+    merely missing would keep its pods closed.
+    """
     fenced = {package_key(fence) for fence in fences}
     renewed = tuple(lease for lease in leases if package_key(lease) not in fenced)
-    reply = HeartbeatReply(epoch=epoch, fences=fences, leases=renewed)
+    gone = longest_seconds.keys() - {package_key(lease) for lease in leases} - fenced
+    released = tuple(
+        PackageName(namespace=namespace, package=package) for namespace, package in sorted(gone)
+    )
+    reply = HeartbeatReply(epoch=epoch, fences=fences, leases=renewed, released=released)
     return ClusterPromises(
         epoch=epoch,
         fences=fences,

@@ -148,7 +148,20 @@ async def test_each_heartbeat_renews_the_lease(open_site: OpenSite) -> None:
         assert told.json()["leases"] == [LEASE]
         assert (await site.call("GET", "/clusters/cluster1/leases")).json() == [LEASE]
         await site.call("DELETE", LEASE_PATH)
-        assert (await site.beat(token)).json()["leases"] == []
+        told = (await site.beat(token)).json()
+        assert told["leases"] == []
+        assert told["released"] == [{"package": "video", "namespace": "shop"}]
+        await site.call("PUT", LEASE_PATH, json=LEASE)
+        assert (await site.stored(site.beat(token))).json()["released"] == []
+
+
+async def test_a_fenced_package_is_never_released(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        token = await lost_cluster(site)
+        await site.call("PUT", LEASE_PATH, json=LEASE)
+        await site.claim()
+        await site.call("DELETE", LEASE_PATH)
+        assert (await site.beat(token)).json()["released"] == []
 
 
 async def test_a_lease_waits_for_the_commit_and_a_fence_that_came_first_takes_it_back(
