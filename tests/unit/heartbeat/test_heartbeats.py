@@ -36,7 +36,7 @@ async def test_a_heartbeat_makes_its_node_ready(open_site: OpenSite) -> None:
     async with open_site() as site:
         answer = await site.beat(await site.token())
         assert answer.status_code == 200, answer.text
-        assert answer.json() == {"epoch": 1, "fences": [], "leases": []}
+        assert answer.json() == {"epoch": 1, "fences": [], "leases": [], "released": []}
         assert await site.health() == {"node-a": "Ready"}
 
 
