@@ -7,7 +7,7 @@ UV := .venv/bin/uv pip install --quiet --compile-bytecode --no-build-isolation -
 .DEFAULT_GOAL := help
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help demo demo-once demo-failover demo-failover-once chaos test lint core unit integration system bench machine lock clean
+.PHONY: help demo demo-once demo-failover demo-failover-once chaos chaos-short test lint core unit integration system bench machine lock clean
 
 .venv/.ready: requirements.lock requirements-uv.lock pyproject.toml wire/pyproject.toml agent/pyproject.toml
 	@echo "== installing the locked environment into .venv"
@@ -51,7 +51,7 @@ machine: .venv/.ready ## packages and CRIU that the lab needs; says what is miss
 	@.venv/bin/python -m lab machine
 
 test: ## all checks and tests, in this order
-test: lint core unit integration system
+test: lint core unit integration system chaos-short
 
 lint: .venv/.ready ## formatter, ruff, mypy --strict, import-linter
 	.venv/bin/ruff format --check .
@@ -70,6 +70,9 @@ integration: machine ## real Git, registry, S3 and the lab's clusters
 
 system: machine ## the product in a running Airflow, end to end with CRIU
 	$(PYTEST) tests/system
+
+chaos-short: machine ## three of the failovers of make chaos; another seed each time
+	$(PYTEST) tests/chaos
 
 chaos: machine ## 100 failovers while everything around them is killed; CHAOS_RUNS, CHAOS_SEED
 	@.venv/bin/python -m tests.chaos

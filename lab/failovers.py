@@ -59,10 +59,17 @@ class Failovers:
     receiver: ReceiverClient
 
     @classmethod
-    def begin(cls, lab: LabDescription, *, airflow: AirflowInstance, story: Story) -> "Failovers":
+    def begin(
+        cls,
+        lab: LabDescription,
+        *,
+        airflow: AirflowInstance,
+        story: Story,
+        interval: timedelta = HEARTBEAT_INTERVAL,
+    ) -> "Failovers":
         """Let the agents send heartbeats, and switch the policy's DAGs on."""
         with story.step("tokens for the agents, and their first heartbeats"):
-            receiver = enroll(lab, airflow=airflow, interval=HEARTBEAT_INTERVAL)
+            receiver = enroll(lab, airflow=airflow, interval=interval)
         for dag_id in DAGS:
             airflow.wait_dag(dag_id)
         for dag_id in DAGS:
@@ -104,8 +111,9 @@ class Failovers:
         """The whole story of a failover, as it lies in S3."""
         return cast("dict[str, Any]", self._read(f"transitions/{claim}.json"))
 
-    def restore_point_created(self, restore_point: str) -> datetime:
-        return datetime.fromisoformat(self._read(f"{restore_point}.json")["created"])
+    def images(self, restore_point: str) -> list[str]:
+        """By digest, one for each container."""
+        return [str(each["image"]) for each in self._read(f"{restore_point}.json")["containers"]]
 
     def phases(self, run_id: str, *, fault: datetime, switch: Switch) -> Phases:
         """Where the time of a failover went; `switch` is what the client saw."""

@@ -3,6 +3,8 @@
 import time
 from datetime import timedelta
 
+import requests
+
 from lab import agents
 from lab.airflow import AirflowInstance
 from lab.description import LabDescription
@@ -34,7 +36,7 @@ def wait_for_heartbeats(client: ReceiverClient, *, clusters: tuple[str, ...]) ->
     """Until the receiver calls each of these clusters' nodes Ready."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        health = client.health(grace_seconds=20)
+        health = _health(client)
         if all(health.get(cluster) == "Ready" for cluster in clusters):
             return
         if time.monotonic() > deadline:
@@ -45,6 +47,13 @@ def wait_for_heartbeats(client: ReceiverClient, *, clusters: tuple[str, ...]) ->
                 do="read the agents' logs in the lab's state folder",
             )
         time.sleep(_PROBE_SECONDS)
+
+
+def _health(client: ReceiverClient) -> dict[str, str]:
+    try:
+        return client.health(grace_seconds=20)
+    except requests.RequestException:  # it may be starting
+        return {}
 
 
 def connection(lab: LabDescription, *, airflow: AirflowInstance) -> dict[str, object]:

@@ -18,8 +18,11 @@ from lab.services.s3_server import remove_sockets
 from lab.story import Story
 
 
-def up(settings: LabSettings, story: Story) -> LabDescription:
-    """Make the whole lab from a clean state; what an earlier one left is taken away first."""
+def up(settings: LabSettings, story: Story, *, heap_mib: int = 0) -> LabDescription:
+    """Make the whole lab from a clean state; what an earlier one left is taken away first.
+
+    `heap_mib`: so much memory besides its own has the sample application.
+    """
     machine.prepare(settings, say=story.say)
     if remains(settings):
         with story.step("taking down what an earlier lab left"):
@@ -38,7 +41,7 @@ def up(settings: LabSettings, story: Story) -> LabDescription:
     with story.step(" and ".join(lab.clusters)):
         _start_clusters(lab)
     with story.step("the package video in the repository of " + CLUSTERS[0]):
-        seed(lab, packages={CLUSTERS[0]: video.package(image=image)})
+        seed(lab, packages={CLUSTERS[0]: video.package(image=image, heap_mib=heap_mib)})
         for loop in gitops_loops(lab):
             loop.start()
         for loop in gitops_loops(lab):

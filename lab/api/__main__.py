@@ -34,12 +34,7 @@ async def serve(cluster: str) -> None:
     kubelet = Kubelet(
         store=store,
         podman=podman,
-        registry=Registry(
-            address=lab.registry.address,
-            username=lab.registry.username,
-            password=lab.registry.password,
-            ca_file=lab.ca_file,
-        ),
+        registry=Registry.of(lab),
         node_address=node.address,
         checkpoints=CHECKPOINTS,
     )

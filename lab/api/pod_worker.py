@@ -25,6 +25,7 @@ from lab.api.podman import (
     sandbox_annotations,
 )
 from lab.api.registry import CheckpointImage, Registry
+from lab.api.staging import staged
 from lab.api.store import Store, timestamp
 
 log = logging.getLogger(__name__)
@@ -200,6 +201,10 @@ class PodWorker:
         reference, container = state.spec["image"], state.spec["name"]
         archive = volumes.folder_of(self.pod) / f"{container}.checkpoint.tar"
         if archive.exists():
+            return archive
+        if staged(reference).exists():
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            archive.hardlink_to(staged(reference))
             return archive
         if state.spec["imagePullPolicy"] != "Always":
             known = await self._podman.image(reference)

@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import requests
 from backports import zstd
@@ -21,6 +21,7 @@ from urllib3.exceptions import HTTPError
 from lab.api.commands import CommandFailedError
 from lab.api.kinds import Object
 from lab.base_image import MANIFEST_TYPE
+from lab.description import LabDescription
 
 CHECKPOINT_ANNOTATIONS = (
     "org.criu.checkpoint.container.name",
@@ -52,6 +53,15 @@ class Registry:
         self._session.auth = (username, password)
         self._session.verify = str(ca_file)
         self._session.trust_env = False
+
+    @classmethod
+    def of(cls, lab: LabDescription) -> Self:
+        return cls(
+            address=lab.registry.address,
+            username=lab.registry.username,
+            password=lab.registry.password,
+            ca_file=lab.ca_file,
+        )
 
     def checkpoint_image(self, reference: str) -> CheckpointImage | None:
         """The image behind `reference` if it is a checkpoint; None for any other image."""

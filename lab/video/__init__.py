@@ -15,13 +15,17 @@ CONTAINER = "app"
 
 _MANIFESTS = Path(__file__).parent / "package"
 _IMAGE = "registry.example/video:1"
+_PORTS = "          ports:\n"
 _PROBE_SECONDS = 0.05
 
 
-def package(*, image: str) -> dict[str, str]:
+def package(*, image: str, heap_mib: int = 0) -> dict[str, str]:
     """The package's files as they lie in Git, with the image by its digest."""
+    heap = f'          env: [{{name: HEAP_MIB, value: "{heap_mib}"}}]\n{_PORTS}'
     return {
-        f"{PACKAGE}/{file.name}": file.read_text().replace(_IMAGE, image)
+        f"{PACKAGE}/{file.name}": file.read_text()
+        .replace(_IMAGE, image)
+        .replace(_PORTS, heap if heap_mib else _PORTS)
         for file in sorted(_MANIFESTS.glob("*.yaml"))
     }
 

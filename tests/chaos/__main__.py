@@ -23,14 +23,16 @@ def main() -> int:
     runs = int(os.environ.get("CHAOS_RUNS") or _RUNS)
     story, summary = Story(), Summary(seed)
     story.say(f"chaos: {runs} runs; again with CHAOS_SEED={seed} CHAOS_RUNS={runs} make chaos")
-    with arena(settings_for("chaos"), story=story) as each:
-        for scenario in scenarios(seed, runs=runs):
-            verdict = each.run(scenario)
-            summary.verdicts.append(verdict)
-            story.say(str(verdict))
-    sys.stdout.write("\n".join([*summary.lines(), ""]))
-    if report := os.environ.get("CHAOS_REPORT"):
-        Path(report).write_text("\n".join(map(str, summary.verdicts)) + "\n")
+    try:
+        with arena(settings_for("chaos"), story=story) as each:
+            for scenario in scenarios(seed, runs=runs):
+                verdict = each.run(scenario)
+                summary.verdicts.append(verdict)
+                story.say(str(verdict))
+    finally:
+        sys.stdout.write("\n".join([*summary.lines(), ""]))
+        if report := os.environ.get("CHAOS_REPORT"):
+            Path(report).write_text("\n".join(map(str, summary.verdicts)) + "\n")
     return 0 if summary.good else 1
 
 

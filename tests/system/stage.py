@@ -13,7 +13,7 @@ from lab.client import Client, wait_for
 from lab.description import CLUSTERS
 from lab.poller import Poller
 from lab.timeline import spans_of, table
-from tests.system.ground import MANIFEST, SOURCE, Ground, wait_until
+from tests.system.ground import SOURCE, Ground, wait_until
 
 POLICY = "system"
 CHECKPOINT_DAG = f"checkpoint.{POLICY}.{video.PACKAGE}.by-hand"
@@ -44,8 +44,7 @@ class Stage(Ground):
             client = self.client(cluster)
             client.call("DELETE", f"/api/v1/namespaces/{video.NAMESPACE}")
             wait_for(lambda each=client: _is_empty(each), what=f"{cluster} is empty")
-        files = video.package(image=image)
-        files[MANIFEST] = _with_heap(files[MANIFEST], mib=heap_mib)
+        files = video.package(image=image, heap_mib=heap_mib)
         self.repository(SOURCE).put(files, folder=scratch / "deploy", message="Deploy video")
         video.wait_for_answer(self.lab.clusters[SOURCE].app_url)
 
@@ -97,12 +96,3 @@ class Stage(Ground):
 def _is_empty(client: Client) -> bool:
     found = client.call("GET", f"/api/v1/namespaces/{client.namespace}")
     return not client.pods() and found.status_code == requests.codes.not_found
-
-
-def _with_heap(manifest: str, *, mib: int) -> str:
-    if not mib:
-        return manifest
-    env = f'          env: [{{name: HEAP_MIB, value: "{mib}"}}]\n          ports:\n'
-    changed = manifest.replace("          ports:\n", env)
-    assert changed != manifest
-    return changed

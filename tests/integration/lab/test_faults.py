@@ -8,6 +8,7 @@ from lab import processes
 from lab.client import Client, deployment, wait_for
 from lab.description import LabDescription
 from lab.faults import PARTS, ClusterFaults, Part
+from lab.poller import Poller
 from lab.push import push_checkpoint
 
 
@@ -55,6 +56,29 @@ def test_a_restored_pod_is_restored_from_its_checkpoint_again_after_a_reboot(
     faults.restore()
     again = target.inside(target.ready_pod())
     assert (again["id"], again["counter"]) == (kept["id"], kept["counter"])
+
+
+def test_a_client_inside_a_partition_is_answered_and_nobody_else(
+    lab: LabDescription, source: Client
+) -> None:
+    access = lab.clusters[source.cluster]
+    faults = ClusterFaults(lab, cluster=source.cluster)
+    inside = {source.cluster: access.netns}
+    outside = f"{source.cluster}: TimeoutError"
+    with Poller({source.cluster: access.app_url}, inside=inside) as poller:
+        wait_for(lambda: poller.report().answers > 10, what="both clients are answered")
+        try:
+            faults.partition()
+            missed = poller.report().failures.get(outside, 0) + 2
+            wait_for(
+                lambda: poller.report().failures.get(outside, 0) > missed,
+                what="the client outside is not answered",
+            )
+            before = poller.report().answers
+            wait_for(lambda: poller.report().answers > before + 10, what="the one inside is")
+        finally:
+            faults.heal()
+    assert poller.report().problems == ()
 
 
 def test_behind_a_partition_everything_goes_on(

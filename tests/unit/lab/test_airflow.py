@@ -19,6 +19,13 @@ time.sleep(60)
 """
 
 
+SAYS_HOW_IT_WAS_CALLED = """
+import sys, time
+print(*sys.argv[1:], flush=True)
+time.sleep(60)
+"""
+
+
 def instance(folder: Path, **arguments: object) -> AirflowInstance:
     return AirflowInstance(
         folder / "airflow",
@@ -35,6 +42,36 @@ def test_secrets_are_private_and_stay_the_same(tmp_path: Path) -> None:
     file = tmp_path / "airflow" / "secrets.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert instance(tmp_path).password == first
+
+
+class Companion:
+    def __init__(self) -> None:
+        self.answers = False
+
+    def command(self, *airflow: str) -> list[str]:
+        return [sys.executable, "-c", SAYS_HOW_IT_WAS_CALLED, *airflow]
+
+    def ready(self) -> bool:
+        return self.answers
+
+
+def test_a_companion_is_started_with_airflows_configuration_and_waited_for(
+    tmp_path: Path,
+) -> None:
+    companion = Companion()
+    airflow = instance(tmp_path, components=(), companions={"receiver": companion})
+    try:
+        airflow.start_component("receiver")
+        pid = airflow.component_pid("receiver")
+        while "-m airflow" not in airflow.log_file("receiver").read_text():
+            assert airflow._processes["receiver"].poll() is None
+        assert pid in processes_with("AIRFLOW_HOME", value=str(airflow.state_dir))
+        airflow.health = lambda: {"scheduler": {}}
+        assert airflow._unhealthy() == "receiver"
+        companion.answers = True
+        assert airflow._unhealthy() is None
+    finally:
+        airflow.kill_component("receiver")
 
 
 def test_nothing_of_the_callers_airflow_gets_in(
