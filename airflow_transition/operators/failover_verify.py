@@ -27,6 +27,7 @@ from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
+    from airflow_transition.hooks.cluster import ClusterHook
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 _SLOWEST_BYTES_PER_SECOND = 50_000_000
@@ -86,7 +87,8 @@ class FailoverVerifyOperator(BaseOperator):
     def _verify(self, plan: FailoverPlan, *, story: Transition) -> Ended:
         receiver, store = receiver_for(plan), outside.store()
         self._write_down(story, store=store)
-        answers = at_once({one.name: partial(self._ready, one) for one in plan.packages})
+        hook = outside.cluster(plan.packages[0].target)
+        answers = at_once({one.name: partial(self._ready, one, hook=hook) for one in plan.packages})
         errors = [one for one in answers.values() if isinstance(one, TransitionError)]
         for error in errors:
             if not isinstance(error, PermanentError):
@@ -103,9 +105,8 @@ class FailoverVerifyOperator(BaseOperator):
         self._write_down(story.model_copy(update={"ended": ended}), store=store)
         return ended
 
-    def _ready(self, package: PackageFailover) -> str:
+    def _ready(self, package: PackageFailover, *, hook: "ClusterHook") -> str:
         """Name of the pod that runs it; a package that was closed by its own hook is opened."""
-        hook = outside.cluster(package.target)
         larger = timedelta(seconds=package.size_bytes / _SLOWEST_BYTES_PER_SECOND)
         pod = hook.wait_restored(
             package.name,

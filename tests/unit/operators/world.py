@@ -335,7 +335,9 @@ class FakeReceiver:
         return tuple(
             claim
             for claim in reversed(self.given.values())
-            if cluster in (None, claim.cluster) and is_open in (None, claim.ended is None)
+            if cluster in (None, claim.cluster)
+            and policy in (None, claim.policy)
+            and is_open in (None, claim.ended is None)
         )
 
     def fences(self, claim_id: str) -> tuple[PackageFence, ...]:
