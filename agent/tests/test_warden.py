@@ -263,6 +263,18 @@ def test_a_lease_that_was_released_is_forgotten(bed: Bed) -> None:
     assert "delete chain" in bed.nft.last
 
 
+def test_a_lease_that_is_not_renewed_is_named_in_time(bed: Bed) -> None:
+    bed.beat(LEASED)
+    with capture_logs() as lines:
+        for _ in range(2):
+            bed.beat(HeartbeatReply(epoch=1))
+        bed.beat(LEASED)
+    assert [(line["event"], line.get("what")) for line in lines] == [
+        ("leases are not renewed, their pods will end", "not in the reply: shop/web"),
+        ("it is well again", None),
+    ]
+
+
 def test_a_reply_of_an_older_epoch_is_logged_once_and_renews_nothing(bed: Bed) -> None:
     bed.beat(HeartbeatReply(epoch=3, leases=(lease(),)))
     bed.beat(HeartbeatReply(epoch=3, leases=(lease(),)))
@@ -270,7 +282,10 @@ def test_a_reply_of_an_older_epoch_is_logged_once_and_renews_nothing(bed: Bed) -
     with capture_logs() as lines:
         for _ in range(3):
             assert not bed.beat(HeartbeatReply(epoch=1, leases=(lease(),)))
-    assert [line["event"] for line in lines] == ["this reply is not believed"]
+    assert [line["event"] for line in lines] == [
+        "this reply is not believed",
+        "leases are not renewed, their pods will end",
+    ]
     assert bed.warden.seconds_left() == {WEB: 4}
 
 

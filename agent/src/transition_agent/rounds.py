@@ -139,9 +139,10 @@ class Rounds:
             pause = min(pause, self._after_change.pop(0))
         due = self._now() + pause.total_seconds()
         while not stop.is_set() and not self._wake.is_set() and (left := due - self._now()) > 0:
-            self._wake.wait(min(_STEP, timedelta(seconds=left)))
-            if not self._warden.has_orders:
+            if not self._warden.has_orders:  # whoever brings some wakes this up
+                self._wake.wait(timedelta(seconds=left))
                 continue
+            self._wake.wait(min(_STEP, timedelta(seconds=left)))
             if self._warden.run_out != self._run_out:
                 break
             if self._networks_changed() != self._changed:

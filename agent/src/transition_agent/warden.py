@@ -7,7 +7,7 @@ orders on the disk, look at the node's pods, stop containers, and look again whe
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -114,6 +114,8 @@ class Warden:
                 self._runs_out |= renewed
         with self._troubles.noted("this reply is not believed"):
             _check(reply, before=before)
+        with self._troubles.noted("leases are not renewed, their pods will end"):
+            _check_leases(after, granted=granted.keys())
         if after != before:
             self._tell_change(before)
         self._hurried = len(renewed) < len(granted) and not self._hurried
@@ -265,6 +267,17 @@ def _addresses(pods: list[NodePod], *, orders: Orders) -> dict[str, PackageKey]:
         if any(pod.is_of(copy) for copy in copies)
         for address in pod.addresses
     }
+
+
+def _check_leases(orders: Orders, *, granted: Collection[PackageKey]) -> None:
+    closing = orders.leased.keys() - orders.fenced.keys() - set(granted)
+    if closing:
+        names = ", ".join(f"{key.namespace}/{key.package}" for key in sorted(closing)[:_SHOWN])
+        raise AgentError(
+            f"not in the reply: {names}",
+            where="receiver",
+            do="see that the node's token is valid, or withdraw the lease at the receiver",
+        )
 
 
 def _name(fence: Fence) -> tuple[PackageKey, str]:

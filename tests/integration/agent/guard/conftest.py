@@ -11,7 +11,7 @@ from transition_wire.heartbeat import Fence, HeartbeatReply, Lease
 
 from tests.integration.agent.conftest import AgentProcess
 from tests.integration.agent.guard.fake_runtime import FakeRuntime
-from tests.integration.agent.guard.network import CLIENT, OTHER_POD, POD, Network, Probe
+from tests.integration.agent.guard.network import CLIENT, OTHER_POD, POD, POD_6, Network, Probe
 from tests.integration.agent.guard.receiver import PORT, ScriptedReceiver
 
 LEASE_SECONDS = 1.5
@@ -70,7 +70,7 @@ def network() -> Iterator[Network]:
 @pytest.fixture
 def node(network: Network, tmp_path: Path) -> Iterator[GuardedNode]:
     runtime = FakeRuntime(tmp_path / "runtime")
-    runtime.set_pods({"video": POD, "other": OTHER_POD})
+    runtime.set_pods({"video": f"{POD},{POD_6}", "other": OTHER_POD})
     environment = {
         "PATH": f"{runtime.folder}:/usr/sbin:/usr/bin:/sbin:/bin",
         "CLUSTER_NAME": "cluster1-azure",

@@ -31,7 +31,7 @@ class FakeRuntime:
         self.set_pods({})
 
     def set_pods(self, pods: dict[str, str]) -> None:
-        """Name -> address of every pod; each has one container, which runs."""
+        """Name -> addresses of every pod, with a comma between; each has one container, running."""
         listed, networks = [], []
         for name, address in pods.items():
             labels = {
@@ -48,7 +48,7 @@ class FakeRuntime:
                 }
             )
             networks.append(
-                {"status": {"id": f"sandbox-{name}", "network": {"ip": address}, "linux": {}}}
+                {"status": {"id": f"sandbox-{name}", "network": _network(address), "linux": {}}}
             )
         self._write("pods.json", {"items": listed})
         self._write("networks.json", networks)
@@ -81,3 +81,8 @@ class FakeRuntime:
         partial = self.folder / f".{name}"
         partial.write_text(json.dumps(content))
         partial.replace(self.folder / name)
+
+
+def _network(addresses: str) -> dict[str, object]:
+    first, *others = addresses.split(",")
+    return {"ip": first, "additionalIps": [{"ip": each} for each in others]}

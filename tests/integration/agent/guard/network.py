@@ -25,6 +25,7 @@ OTHER_POD = "10.77.0.3"
 NODE_FOR_PODS = "10.77.0.1"
 CLIENT = "10.78.0.2"
 NODE_FOR_CLIENT = "10.78.0.1"
+POD_6, CLIENT_6 = "fd77::2", "fd78::2"
 
 
 def ip(*arguments: str) -> None:
@@ -59,6 +60,18 @@ class Network:
         for member in ("pod", "other"):
             ip(*node, "link", "set", f"to-{member}", "master", "br0")
         self.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        self._add_ipv6()
+
+    def _add_ipv6(self) -> None:
+        self.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
+        for member, address, gateway, link in (
+            ("pod", POD_6, "fd77::1", "br0"),
+            ("client", CLIENT_6, "fd78::1", "to-client"),
+        ):
+            node, inside = self.namespace("node"), ("-n", self.namespace(member))
+            ip("-n", node, "address", "add", f"{gateway}/64", "dev", link, "nodad")
+            ip(*inside, "address", "add", f"{address}/64", "dev", "eth0", "nodad")
+            ip(*inside, "-6", "route", "add", "default", "via", gateway)
 
     def _join(self, member: str, *, address: str, gateway: str) -> None:
         node, inside = self.namespace("node"), ("-n", self.namespace(member))
@@ -100,7 +113,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def _datagrams(address: str, port: int) -> Callable[[], socket.socket]:
     def make() -> socket.socket:
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_DGRAM)
         made.bind((address, port))
         made.settimeout(0.05)
         return made

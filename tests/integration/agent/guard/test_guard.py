@@ -18,6 +18,7 @@ from tests.integration.agent.guard.conftest import (
     fence,
     lease,
 )
+from tests.integration.agent.guard.network import CLIENT_6, POD_6, Probe
 
 SLACK_SECONDS = 0.1
 """Between the test's own clock readings and the kernel's tick."""
@@ -240,6 +241,19 @@ def test_a_pod_that_appears_later_is_closed_as_soon_as_it_is_seen(node: GuardedN
     node.runtime.set_pods({"video": "10.77.0.2"})
     _closed(node)
     assert node.runtime.stopped
+
+
+def test_addresses_of_ipv6_are_closed_too(node: GuardedNode) -> None:
+    with Probe(
+        node.network, asker="client", asker_address=CLIENT_6, pod_address=POD_6
+    ) as from_client:
+        eventually(lambda: from_client.open_since(0), what="the pod answers by IPv6")
+        _leased(node)
+        eventually(lambda: from_client.open_since(time.monotonic() - 0.1), what="it answers")
+        node.send(signal.SIGSTOP)
+        sent = node.receiver.arrived[-1]
+        eventually(lambda: from_client.silent_seconds > 0.5, what="no answers")
+        assert from_client.answers[-1] < sent + LEASE_SECONDS + SLACK_SECONDS
 
 
 def test_a_shorter_lease_counts_from_the_next_heartbeat(node: GuardedNode) -> None:
