@@ -87,10 +87,13 @@ class FaultMemory:
     _told: dict[str, _Told] = field(default_factory=dict, init=False)
     _began: float | None = field(default=None, init=False)
 
-    def due(self, sight: FleetSight) -> Iterator[Due]:
-        """The faults of this sight that are to be told; say `tell` of each that was."""
+    def due(self, sight: FleetSight) -> list[Due]:
+        """The faults of this sight that are to be told, new ones first; `tell` those that were."""
         if self._began is None:
             self._began = sight.at
+        return sorted(self._each_due(sight), key=lambda due: due.fault.cluster in self._told)
+
+    def _each_due(self, sight: FleetSight) -> Iterator[Due]:
         for cluster in self.clusters:
             report = sight.reports.get(cluster)
             if report is None:

@@ -1,5 +1,6 @@
 """The receiver as an ASGI application: mounted in Airflow's API server, or alone under uvicorn."""
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -26,6 +27,8 @@ from airflow_transition.heartbeat.people import Authenticate
 from airflow_transition.heartbeat.receiver import NotReadyError, Receiver
 from airflow_transition.heartbeat.settings import ReceiverSettings
 from airflow_transition.heartbeat.store import Store
+
+log = logging.getLogger(__name__)
 
 _UNAVAILABLE = 503
 _ROUTERS = (
@@ -100,6 +103,7 @@ async def _not_ready(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _no_database(_: Request, error: Exception) -> JSONResponse:
-    """The driver's message can hold the address and the values: only its kind is told."""
+    """The driver's message can hold the address and the values: it is for the log only."""
+    log.error("the database did not do what was asked: %s", getattr(error, "orig", error))
     detail = f"the receiver's database did not answer ({type(error).__name__}); try again"
     return JSONResponse({"detail": detail}, status_code=_UNAVAILABLE)

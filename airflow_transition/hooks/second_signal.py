@@ -83,7 +83,21 @@ def _of_failure(error: ApiUnreachableError) -> SecondSignal:
             return SecondSignal(ApiSign.NOT_KNOWN, _shown(error))
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN:
             return SecondSignal(ApiSign.NOT_KNOWN, "no name service here")
-    return SecondSignal(ApiSign.SILENT, _shown(error))
+    return SecondSignal(ApiSign.SILENT, _in_short(error))
+
+
+def _in_short(error: ApiUnreachableError) -> str:
+    """The same words for the same failure: what changes is told anew."""
+    causes = tuple(_causes(error))
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    for cause in causes:
+        if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
+            return "no connection in time"
+        if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+            return "no answer in time"
+    return type(error.__cause__ or error).__name__
 
 
 def _ready_by_name(api: KubeApi, *, timeout: timedelta) -> Iterator[tuple[str, bool]]:

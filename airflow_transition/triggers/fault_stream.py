@@ -29,6 +29,9 @@ _ASK_SECONDS = (1.0, 5.0)
 _COST_SHARE = 10
 """Of the time, at most a tenth goes into looking."""
 
+WATCHING = "watching the fleet"
+"""Said in the log each time that the receiver is reached."""
+
 log = logging.getLogger(__name__)
 
 
@@ -120,12 +123,15 @@ class FaultStream:
             try:
                 async with await self.connect() as receiver:
                     begun, version = _now(), None
+                    log.info("%s by a grace period of %s", WATCHING, self.grace)
                     while True:
                         wait = self._next_look(begun=begun)
                         version = await self._look(receiver, after=version, wait=wait)
                         pause = shortest
             except TransitionError as error:
                 log.warning("the fleet is not seen, and no fault told, for now: %s", error)
+            except Exception:  # its end would end all triggers, and with them what they remember
+                log.exception("the fleet is not seen, and no fault told, for now")
             self._fleet = None
             self._forget_all()
             await asyncio.sleep(pause)

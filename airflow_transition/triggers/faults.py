@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Hashable
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -19,9 +20,16 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_transition.core.fault_memory import FaultMemory, FleetSight
 from airflow_transition.core.policy_rules import failover_dag_id
 
-_ACTIVE = ["queued", "running"]
+_PATIENCE_SECONDS = 600.0
+"""A run that was not created until then will not be."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Told:
+    at: float
+    runs_before: int
 
 
 class ClusterFaultTrigger(BaseEventTrigger):
@@ -49,6 +57,7 @@ class ClusterFaultTrigger(BaseEventTrigger):
         self.grace_seconds = grace_seconds
         self.silent_nodes_percent = silent_nodes_percent
         self.receiver_conn_id = receiver_conn_id
+        self._told: _Told | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -85,10 +94,13 @@ class ClusterFaultTrigger(BaseEventTrigger):
         )
         async for sight in shared_stream:
             for due in memory.due(sight):
-                if due.perhaps_told and await self._is_failing_over():
+                if due.perhaps_told and await self._runs(active=True):
+                    continue
+                if await self._is_on_its_way(now=sight.at):
                     continue
                 memory.tell(due, now=sight.at)
                 yield TriggerEvent(due.fault.as_payload())  # type: ignore[no-untyped-call]
+                self._told = _Told(sight.at, runs_before=await self._runs())
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Without sharing, as a test or an older triggerer runs it."""
@@ -96,21 +108,34 @@ class ClusterFaultTrigger(BaseEventTrigger):
         async for event in self.filter_shared_stream(self.open_shared_stream(arguments)):
             yield event
 
-    async def _is_failing_over(self) -> bool:
-        """Whether a run of the policy's failover DAG is under way: it may be about this fault.
+    async def _is_on_its_way(self, *, now: float) -> bool:
+        """Whether what was told last has no run yet.
 
-        If that cannot be found out the fault is told: a second run finds the claim of the first.
+        Airflow queues a DAG once for all events of an asset, and gives its next run only those up
+        to the first: another one that follows before there is a run would wait for a third.
+        """
+        told = self._told
+        if told is None or now - told.at > _PATIENCE_SECONDS:
+            return False
+        if await self._runs() <= told.runs_before:
+            return True
+        self._told = None
+        return False
+
+    async def _runs(self, *, active: bool = False) -> int:
+        """How many runs the policy's failover DAG has, or has under way.
+
+        If that cannot be found out there is none, so that the fault is told: a second run finds the
+        claim of the first.
         """
         from airflow.sdk.execution_time.task_runner import (  # noqa: PLC0415 - only in a triggerer
             RuntimeTaskInstance,
         )
 
         dag_id = failover_dag_id(policy=self.policy)
+        states = ["queued", "running"] if active else None
         try:
-            count = await asyncio.to_thread(
-                RuntimeTaskInstance.get_dr_count, dag_id, states=_ACTIVE
-            )
+            return await asyncio.to_thread(RuntimeTaskInstance.get_dr_count, dag_id, states=states)
         except Exception:
             log.exception("runs of %s not counted", dag_id)
-            return False
-        return count > 0
+            return 0

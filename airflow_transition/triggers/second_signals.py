@@ -36,7 +36,7 @@ class SecondSignals:
         """The second signal; a question that hangs is silence, and is not put again meanwhile."""
         asking = self._asking.get(cluster)
         if asking is None or asking.done():
-            asker = self._askers.setdefault(cluster, self._connect(cluster))
+            asker = self._asker(cluster)
             asking = asyncio.get_running_loop().run_in_executor(
                 self._threads, lambda: asker.ask(silent_nodes=silent_nodes, timeout=within)
             )
@@ -46,6 +46,11 @@ class SecondSignals:
             return await asyncio.wait_for(asyncio.shield(asking), limit)
         except TimeoutError:
             return SecondSignal(ApiSign.SILENT, f"nothing within {limit:g} s")
+
+    def _asker(self, cluster: str) -> Asker:
+        if cluster not in self._askers:
+            self._askers[cluster] = self._connect(cluster)
+        return self._askers[cluster]
 
     def forget(self, cluster: str) -> None:
         """The next question uses the connection as it is then."""

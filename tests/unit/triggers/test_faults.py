@@ -52,16 +52,24 @@ Told = list[tuple[float, Fault]]
 
 
 async def told(
-    world: FakeFleet, *triggers: ClusterFaultTrigger, until: float, running: bool = False
+    world: FakeFleet,
+    *triggers: ClusterFaultTrigger,
+    until: float,
+    running: bool = False,
+    run_after: float = 0.5,
 ) -> Told:
-    """What the triggers tell until a moment, each with when it was told."""
+    """What the triggers tell until a moment, each with when it was told.
+
+    Airflow creates a run `run_after` seconds after each; `running`: one is under way all the time.
+    """
     found: Told = []
 
     async def listen(each: ClusterFaultTrigger) -> None:
-        async def is_failing_over() -> bool:
-            return running
+        async def runs(*, active: bool = False) -> int:
+            mine = [at for at, fault in found if fault.policy == each.policy]
+            return int(running) if active else sum(at + run_after <= now() for at in mine)
 
-        each._is_failing_over = is_failing_over  # type: ignore[method-assign]
+        each._runs = runs  # type: ignore[method-assign]
         stream = FaultStream(world.connect, world, timedelta(seconds=GRACE)).run()
         async with aclosing(stream) as sights:
             async for event in each.filter_shared_stream(sights):
@@ -194,6 +202,23 @@ def test_two_clusters_that_die_together_are_both_told() -> None:
     world.kill("west", at=KILLED)
     world.kill("east", at=KILLED)
     found = run(told(world, trigger(), until=1100))
+    assert {fault.cluster for _, fault in found} == {"west", "east"}
+
+
+def test_a_second_fault_waits_until_the_first_has_its_run() -> None:
+    world = fleet()
+    world.kill("west", at=KILLED)
+    world.kill("east", at=KILLED)
+    first, second = run(told(world, trigger(), until=1300, run_after=100))
+    assert {first[1].cluster, second[1].cluster} == {"west", "east"}
+    assert 100 <= second[0] - first[0] < 111
+
+
+def test_a_second_fault_is_told_at_last_where_the_first_gets_no_run() -> None:
+    world = fleet()
+    world.kill("west", at=KILLED)
+    world.kill("east", at=KILLED)
+    found = run(told(world, trigger(), until=1000 + 700, run_after=1e9))
     assert {fault.cluster for _, fault in found} == {"west", "east"}
 
 

@@ -1,0 +1,1 @@
+"""What the benchmark and the tests of detection share: agents, API servers, a stage in Airflow."""
