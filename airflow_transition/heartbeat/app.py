@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Receive, Scope, Send
 from transition_wire.heartbeat import Heartbeat
 
 import airflow_transition
@@ -75,7 +76,13 @@ def create_app(
 
 
 class _Application(FastAPI):
-    """Names the models of heartbeats, which are read by hand, in its OpenAPI document."""
+    """Reads heartbeats by hand, and names their models in its OpenAPI document all the same."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if Heartbeats.is_one(scope):
+            await self.state.heartbeats(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
