@@ -83,13 +83,14 @@ def choose_target(
     ]
     newest = _newest(offers)
 
-    def rank(offer: Offer) -> tuple[bool, int, int, int, int, str]:
+    def rank(offer: Offer) -> tuple[bool, bool, int, int, int, int, str]:
         older = sum(
             choice.point is not None and choice.point.created < newest[package]
             for package, choice in offer.choices.items()
         )
         left, cold = len(offer.left), len(offer.cold)
-        return (not offer.accepted, left, cold, older, -offer.weight, offer.cluster)
+        refused = not (offer.choices or offer.left)
+        return (not offer.accepted, refused, left, cold, older, -offer.weight, offer.cluster)
 
     offers.sort(key=rank)
     wanted = [

@@ -9,7 +9,8 @@ from transition_wire.checkpoint_record import CheckpointRecord
 from airflow_transition.core.checkpoint import ArchiveInspector, CheckpointArchive
 from airflow_transition.core.errors import PermanentError
 
-_PLAIN_BYTES = 1 << 20
+_PLAIN_BYTES = 1 << 18
+"""Decompressed at a time: two of them are in memory, whatever a frame expands to."""
 _WINDOW_LOG_MAX = 23
 """8 MiB, as much as every zstd decoder must have; the agent's frames need far less."""
 

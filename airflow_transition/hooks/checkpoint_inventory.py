@@ -5,12 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from transition_wire.archive_name import ZSTD_SUFFIX, ArchiveName, record_key
 from transition_wire.model import WireModel
 
-from airflow_transition.core.failover import Transition, transition_key
 from airflow_transition.core.pin import Pin, pin_key, pinned_key
 from airflow_transition.core.remains import OpenUpload, Remains, StoredObject, WorkloadPlace
 from airflow_transition.core.restore_points import (
@@ -22,6 +21,9 @@ from airflow_transition.core.restore_points import (
 )
 from airflow_transition.hooks.store_errors import ObjectUnreadableError
 from airflow_transition.hooks.store_objects import StoreObjects
+
+if TYPE_CHECKING:
+    from airflow_transition.core.failover import Transition
 
 _Document = TypeVar("_Document", bound=WireModel)
 _READERS = 8
@@ -103,8 +105,13 @@ class CheckpointInventory:
             return None
         return [point for point in found if point is not None]
 
-    def transitions(self, policy: str) -> list[Transition]:
+    def transitions(self, policy: str) -> "list[Transition]":
         """The stories of a policy's failovers; one that cannot be read is an error."""
+        from airflow_transition.core.failover import (  # noqa: PLC0415 - heavy
+            Transition,
+            transition_key,
+        )
+
         folder = transition_key(f"{policy}/", prefix=self.prefix).removesuffix(".json")
         keys = [one.key for one in self.objects.listed(folder)]
         found = [self._read(key, Transition) for key in keys]

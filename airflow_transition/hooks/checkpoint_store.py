@@ -15,7 +15,6 @@ from transition_wire.checkpoint_record import CheckpointRecord
 from transition_wire.model import WireModel
 from transition_wire.node_facts import NodeFacts
 
-from airflow_transition.core.failover import Transition, transition_key
 from airflow_transition.core.pin import Pin, pin_key
 from airflow_transition.core.restore_points import (
     RestorePoint,
@@ -36,6 +35,8 @@ from airflow_transition.hooks.store_objects import StoreObjects
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import PutObjectOutputTypeDef
+
+    from airflow_transition.core.failover import Transition
 
 _READERS = 8
 """Small documents read at a time: a plan reads one for each node and restore point."""
@@ -184,13 +185,20 @@ class CheckpointStoreHook(BaseHook):
             )
         ]
 
-    def put_transition(self, transition: Transition) -> None:
+    def put_transition(self, transition: "Transition") -> None:
         """Keep the story of a failover, or its next chapter."""
+        from airflow_transition.core.failover import transition_key  # noqa: PLC0415 - heavy
+
         key = transition_key(transition.plan.id, prefix=self.prefix)
         self._replace(key, transition)
 
-    def find_transition(self, failover: str) -> Transition | None:
+    def find_transition(self, failover: str) -> "Transition | None":
         """The story of a failover by its id."""
+        from airflow_transition.core.failover import (  # noqa: PLC0415 - heavy
+            Transition,
+            transition_key,
+        )
+
         return self._find(transition_key(failover, prefix=self.prefix), Transition)
 
     def list_node_facts(self, cluster: str) -> list[NodeFacts]:

@@ -28,6 +28,9 @@ _ANY_IMAGE = "preflight.invalid/checkpoints@sha256:" + 64 * "0"
 _FACTS_LIMIT = timedelta(minutes=30)
 """Three times the interval at which an agent writes its node's facts: it does not run."""
 
+_GOING = timedelta(seconds=10)
+"""What a cluster that has just returned starts is stopped again by its agent and from Git."""
+
 
 class NotMovableError(PermanentError):
     """The package cannot be moved as it is."""
@@ -181,7 +184,7 @@ class Preflight:
         with suppress(FolderNotFoundError):  # the usual case: it was never there
             outside.git(target).read(target.package_path)
         try:
-            outside.cluster(target).wait_gone(workload.pods, timeout=timedelta(0))
+            outside.cluster(target).wait_gone(workload.pods, timeout=_GOING)
         except PodsRemainError as error:
             if isinstance(error.__cause__, TemporaryError):
                 raise  # the cluster does not tell: it is asked again later
