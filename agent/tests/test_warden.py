@@ -68,6 +68,7 @@ class Bed:
     def look(self, *pods: NodePod) -> list[str]:
         """One look; ids of the containers that are to be stopped."""
         fences = self.warden.orders.fences
+        self.warden.keep()
         self.warden.see(list(pods))
         doomed = [each.container.id for each in self.warden.doomed()]
         self.warden.confirm(fences)
@@ -204,9 +205,24 @@ def test_nothing_is_confirmed_while_the_runtime_does_not_answer(bed: Bed) -> Non
     assert bed.warden.fenced() == ()
 
 
+def test_what_is_not_on_the_disk_is_neither_confirmed_nor_enforced(
+    bed: Bed, tmp_path: Path
+) -> None:
+    bed.folder = tmp_path / "file"
+    bed.folder.touch()
+    bed.warden = bed.new_warden()
+    with capture_logs() as lines:
+        bed.beat(HeartbeatReply(epoch=2, fences=(fence(VIDEO),), leases=(lease(),)))
+        bed.look(pod())
+        bed.look(pod())
+    assert _enforced(bed) == ["agent"]
+    assert bed.warden.fenced() == ()
+    assert [line["event"] for line in lines].count("orders are not kept") == 1
+
+
 def test_who_enforces_a_lease_is_told(bed: Bed) -> None:
-    bed.look(pod())
     bed.beat(LEASED)
+    bed.look(pod())
     assert _enforced(bed) == ["kernel"]
     bed.look(pod(host=True))
     assert _enforced(bed) == ["agent"]

@@ -163,12 +163,11 @@ def _against_silence(
         return ClaimRefusal(reason="limit", text=text)
     if share.perhaps_too_many(percent):
         text = (
-            f"not heard for half the grace period: {_few(share.quiet)}; if they fell silent "
+            f"not heard for a while: {_few(share.quiet)}; if they fell silent "
             f"with {cluster}, more than {percent} % did: ask again when that is known"
         )
-        return ClaimRefusal(
-            reason="limit", text=text, retry_seconds=max(share.settled_seconds, 0.1)
-        )
+        soon = max(fleet.grace_seconds / 20, 0.2)
+        return ClaimRefusal(reason="limit", text=text, retry_seconds=soon)
     return None
 
 

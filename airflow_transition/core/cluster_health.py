@@ -155,8 +155,8 @@ def _remarks(node: NodeReport) -> Iterator[str]:
 
 
 def _never_seen(node: NodeReport) -> bool:
-    never = node.silent_seconds is None and node.last_seen is None
-    return never and node.health is Health.UNKNOWN
+    never = node.health is Health.UNKNOWN and node.last_seen is None
+    return never and node.silent_seconds is None
 
 
 def _names(nodes: Sequence[str]) -> str:

@@ -70,9 +70,13 @@ def decide_fencing(
     steps: Sequence[FencingStep],
     policy: Unconfirmed,
     silent: bool,
+    in_part: bool = False,
 ) -> FencingDecision:
-    """`silent`: neither the lost cluster's API server nor any of its agents gave a sign so far."""
-    silent = silent and not any(step.alive for step in steps)
+    """`silent`: neither the lost cluster's API server nor any of its agents gave a sign so far.
+
+    `in_part`: only nodes of the cluster are lost. That the rest of it lives says nothing of them.
+    """
+    silent = silent and (in_part or not any(step.alive for step in steps))
     certain = {package for step in steps for package in step.certain_of}
     uncertain = tuple(sorted(set(packages) - certain))
     if not uncertain:

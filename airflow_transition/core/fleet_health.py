@@ -5,12 +5,17 @@ agree, for every cluster, and wrongly. What tells it apart is that all fall sile
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from airflow_transition.core.cluster_health import agents
 from airflow_transition.core.health_report import ClusterReport, FleetReport, Health
 
 _FEW = 2
 """Of so many clusters a single silent one says nothing of the receiver."""
+_QUIET = 0.45
+"""Of the grace period. When the first cluster is judged silent in a network that broke, the others
+were heard an interval later at most; the grace period is two intervals or more, and a heartbeat
+may be late."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +25,9 @@ class SilentShare:
     silent: tuple[str, ...]
     """No agent of theirs is heard any more."""
     quiet: tuple[str, ...]
-    """Not heard for half the grace period: it is not known yet whether they are silent."""
+    """Not heard for almost half the grace period: it is not known yet whether they are silent."""
     known: int
     """All clusters but those that were silent before."""
-    settled_seconds: float
-    """Until then each quiet one was heard again or is silent."""
 
     def too_many(self, percent: int) -> bool:
         return self._exceeds(len(self.silent), percent=percent)
@@ -46,32 +49,37 @@ def silent_share(fleet: FleetReport, *, cluster: str) -> SilentShare:
     network broke for both at once. So when the first cluster is judged silent, others only look
     quiet, and that is enough to wait for them.
     """
-    reports = {report.cluster: report for report in fleet.clusters if agents(report)}
-    own = _heard(reports[cluster]) if cluster in reports else None
-    silent, quiet, before, settled = {cluster}, set[str](), set[str](), 0.0
-    for name, report in reports.items():
-        heard = _heard(report)
+    looks = {report.cluster: _look(report) for report in fleet.clusters}
+    known = {name: look for name, look in looks.items() if look is not None}
+    own = known[cluster].heard if cluster in known else None
+    silent, quiet, before = {cluster}, set[str](), set[str]()
+    for name, (heard, is_silent) in known.items():
         if name == cluster:
             continue
-        if _all_silent(report):
+        if is_silent:
             earlier = own is not None and (heard is None or heard > own + fleet.grace_seconds)
             (before if earlier else silent).add(name)
-        elif heard is None or heard >= fleet.grace_seconds / 2:
+        elif heard is None or heard >= fleet.grace_seconds * _QUIET:
             quiet.add(name)
-            settled = max(settled, fleet.grace_seconds - (heard or 0.0))
     return SilentShare(
         silent=tuple(sorted(silent)),
         quiet=tuple(sorted(quiet)),
-        known=len(reports.keys() | {cluster}) - len(before),
-        settled_seconds=settled,
+        known=len(known.keys() | {cluster}) - len(before),
     )
 
 
-def _heard(report: ClusterReport) -> float | None:
+class _Look(NamedTuple):
+    heard: float | None
     """Seconds since any agent of it was heard from; None: none since the receiver listens."""
-    ages = [node.silent_seconds for node in agents(report)]
-    return min((age for age in ages if age is not None), default=None)
+    silent: bool
+    """All of its agents are."""
 
 
-def _all_silent(report: ClusterReport) -> bool:
-    return all(node.health is Health.NOT_READY for node in agents(report))
+def _look(report: ClusterReport) -> _Look | None:
+    """None: it has no agents that count."""
+    counted = agents(report)
+    if not counted:
+        return None
+    ages = [node.silent_seconds for node in counted if node.silent_seconds is not None]
+    silent = all(node.health is Health.NOT_READY for node in counted)
+    return _Look(min(ages, default=None), silent)

@@ -10,12 +10,15 @@ from airflow_transition.core.errors import TemporaryError
 
 T = TypeVar("T")
 
+_FIRST = timedelta(milliseconds=50)
+
 
 @dataclass(frozen=True)
 class Poll:
     """How waiting is done: the clock (monotonic seconds), the sleep, the pause between questions.
 
-    The pause is short because a closed door's length is the application's downtime.
+    The pause is short because a closed door's length is the application's downtime; the first ones
+    are shorter still.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -31,6 +34,7 @@ class Poll:
         error is the cause of `late()`.
         """
         end = self.clock() + timeout.total_seconds()
+        pause = min(_FIRST, self.pause).total_seconds()
         while True:
             failure: TemporaryError | None = None
             try:
@@ -41,4 +45,5 @@ class Poll:
                 return answer
             if self.clock() >= end:
                 raise late() from failure
-            self.sleep(self.pause.total_seconds())
+            self.sleep(pause)
+            pause = min(2 * pause, self.pause.total_seconds())

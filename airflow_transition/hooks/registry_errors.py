@@ -99,7 +99,7 @@ def registry_errors(where: str) -> Iterator[None]:
 def refusal(answer: Answer, *, where: str) -> TransitionError:
     """Name the error that an answer stands for; the registry's own words are kept, shortened."""
     status = answer.status
-    found = f"{status} {_words(answer)}".strip()
+    found = f"{status} {words_of(answer)}".strip()
     if status in _DENIED:
         return RegistryDeniedError(
             "the registry refuses access",
@@ -143,7 +143,7 @@ def document_of(answer: Answer) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _words(answer: Answer) -> str:
+def words_of(answer: Answer) -> str:
     """Give the error codes of the distribution API; bodies of other forms are left out."""
     try:
         errors = json.loads(answer.content)["errors"]

@@ -22,7 +22,7 @@ from airflow_transition.hooks.registry_errors import (
     RegistryDeniedError,
     RegistryRefusedError,
     document_of,
-    refusal,
+    words_of,
 )
 from airflow_transition.hooks.registry_manifests import Manifests
 
@@ -72,16 +72,15 @@ class RegistryImages:
             scopes=(f"repository:{repository}:pull,delete",),
             expected=(_OK, _ACCEPTED, _BAD, _MISSING, _NOT_ALLOWED),
         )
-        if answer.status == _NOT_ALLOWED or "UNSUPPORTED" in str(answer.content):
+        refused = answer.status in (_BAD, _NOT_ALLOWED)
+        if refused or "UNSUPPORTED" in str(answer.content):
             raise RegistryDeletionRefusedError(
                 "the registry deletes no images",
-                where=self._client.host,
-                found=f"{answer.status} to DELETE in {repository}",
+                where=f"{self._client.host}/{repository}@{digest}",
+                found=f"{answer.status} {words_of(answer)}".strip(),
                 do="allow it there (docker-registry: storage.delete.enabled: true), or give the "
                 "registry rules of its own; until then its images and their archives stay",
             )
-        if answer.status == _BAD:
-            raise refusal(answer, where=f"{self._client.host}/{repository}@{digest}")
         return answer.status != _MISSING
 
     def _tags(self, repository: str) -> list[str]:

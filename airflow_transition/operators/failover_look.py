@@ -22,16 +22,15 @@ from airflow_transition.core.whereabouts import Whereabouts
 from airflow_transition.operators.at_once import all_at_once, at_once
 
 if TYPE_CHECKING:
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 log = logging.getLogger(__name__)
 
 API_PATIENCE = timedelta(seconds=2)
-SHORT_PATIENCE = timedelta(seconds=0.5)
+SHORT_PATIENCE = timedelta(seconds=0.3)
 """Where whoever saw the fault has just asked with more patience."""
 GIT_PATIENCE = timedelta(seconds=15)
-_POINTS = 20
-"""Of each workload in each cluster: those before them are too old to be wanted."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,7 @@ def look(
     *,
     lost: str,
     receiver: "HeartbeatHook | None",
+    store: "CheckpointStoreHook",
     others: Sequence[str],
     just_seen: bool,
 ) -> Look:
@@ -78,7 +78,7 @@ def look(
             receiver=receiver,
             patience=SHORT_PATIENCE if short else API_PATIENCE,
         )
-        asks["facts", cluster] = partial(outside.store().list_node_facts, cluster)
+        asks["facts", cluster] = partial(store.list_node_facts, cluster)
     if receiver is not None:
         asks["claims", lost] = partial(receiver.claims, cluster=lost, policy=policy.name)
     answers = at_once(asks)
@@ -105,10 +105,17 @@ def look(
 
 
 def restore_points(
-    policy: ClusterPolicy, *, found: Look, packages: Sequence[PackageSelector]
+    policy: ClusterPolicy,
+    *,
+    found: Look,
+    packages: Sequence[PackageSelector],
+    store: "CheckpointStoreHook",
+    newest: int,
 ) -> dict[str, tuple[RestorePoint, ...]]:
-    """Package to its restore points, whichever of the policy's clusters they were made on."""
-    store = outside.store()
+    """Package to its restore points, whichever of the policy's clusters they were made on.
+
+    `newest` of each workload in each cluster: each is a read of its own.
+    """
     asks = {}
     for package in packages:
         for name in {each.name for each in found.whereabouts(package).workloads.values()}:
@@ -118,7 +125,7 @@ def restore_points(
                     cluster=cluster,
                     workload=name,
                     namespace=package.namespace,
-                    newest=_POINTS,
+                    newest=newest,
                 )
     points: dict[str, tuple[RestorePoint, ...]] = {}
     for (package_name, _, _), answer in all_at_once(asks).items():

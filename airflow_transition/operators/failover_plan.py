@@ -62,12 +62,12 @@ class FailoverPlanOperator(BaseOperator):
         self.source_stopped = source_stopped
 
     def execute(self, context: Context) -> dict[str, Any]:
-        receiver = receiver_of(self.policy)
+        receiver, store = receiver_of(self.policy), outside.store()
         plans: list[FailoverPlan] = []
         failed: list[TransitionError] = []
         for request in self._requests(context):
             try:
-                plans.append(FailoverPlanning(self.policy, request, receiver).plan())
+                plans.append(FailoverPlanning(self.policy, request, receiver, store).plan())
             except NothingToMoveError as error:
                 self.log.info("nothing to move: %s", error)
                 failed.append(error)
@@ -83,7 +83,7 @@ class FailoverPlanOperator(BaseOperator):
             after = sorted(self.get_flat_relative_ids(upstream=False))
             raise DownstreamTasksSkipped(tasks=after)  # type: ignore[no-untyped-call]
         for plan in plans:
-            outside.store().put_transition(Transition(plan=plan))
+            store.put_transition(Transition(plan=plan))
         return made
 
     def _made(

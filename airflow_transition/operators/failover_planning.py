@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_transition.core.cluster_health import (
-    ApiSign,
     ClusterVerdict,
     agents,
     cluster_verdict,
@@ -20,23 +19,20 @@ from airflow_transition.core.failover import (
     failover_id,
     not_promised,
 )
-from airflow_transition.core.failover_choice import Need, Offer, Targets, choose_target
-from airflow_transition.core.health_report import ClusterReport, Health
+from airflow_transition.core.failover_choice import (
+    Offer,
+)
+from airflow_transition.core.health_report import ClusterReport
 from airflow_transition.core.move import AUTOMATIC
-from airflow_transition.core.placement import Candidate, Freshness
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.restore_points import Choice, RestorePoint
-from airflow_transition.operators.failover_look import Look, look, restore_points
+from airflow_transition.operators.failover_look import Look, look
+from airflow_transition.operators.failover_target import FailoverTarget
 from airflow_transition.operators.lost_packages import LostPackage, LostPackages
-from airflow_transition.operators.preflight import NoTargetError
 
 if TYPE_CHECKING:
-    from transition_wire.node_facts import NodeFacts
-
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.heartbeat import HeartbeatHook
-
-_FACTS_LIMIT = timedelta(minutes=30)
-"""As for a planned move: three times the interval at which an agent writes its node's facts."""
 
 
 class NothingToMoveError(PermanentError):
@@ -67,6 +63,7 @@ class FailoverPlanning:
     policy: ClusterPolicy
     request: FailoverRequest
     receiver: "HeartbeatHook | None"
+    store: "CheckpointStoreHook"
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
 
@@ -74,13 +71,25 @@ class FailoverPlanning:
         seen = self._look()
         verdict = self._confirmed(seen)
         packages = LostPackages(
-            self.policy, cluster=self.request.cluster, seen=seen, run=self.request.run
+            self.policy,
+            cluster=self.request.cluster,
+            seen=seen,
+            run=self.request.run,
+            nodes=() if verdict.lost else self.request.nodes,
         )
         lost = packages.find()
         if not lost:
             stays = "; ".join(f"{name}: {why}" for name, why in packages.left.items())
             raise self._nothing("no package of the policy runs on it", found=stays or None)
-        offer, placement = self._choose(lost, seen=seen)
+        target = FailoverTarget(
+            self.policy,
+            wanted=self.request.target,
+            lost=self.request.cluster,
+            seen=seen,
+            store=self.store,
+            now=self.now,
+        )
+        offer, placement = target.choose(lost)
         left = {**packages.left, **offer.left}
         return self._plan(
             lost, offer=offer, placement=placement, verdict=verdict, left=left, seen=seen
@@ -93,6 +102,7 @@ class FailoverPlanning:
             self.policy,
             lost=self.request.cluster,
             receiver=self.receiver,
+            store=self.store,
             others=others,
             just_seen=self.request.just_seen,
         )
@@ -109,56 +119,10 @@ class FailoverPlanning:
             silent_nodes_percent=self.policy.spec.failover.silent_nodes_percent,
             second=seen.signals[cluster],
         )
-        if not (verdict.lost or self.request.by_hand):
+        lost_nodes = set(self.request.nodes) & set(verdict.lost_nodes)
+        if not (verdict.lost or lost_nodes or self.request.by_hand):
             raise self._nothing("the cluster is not lost (any more)", found=str(verdict))
         return verdict
-
-    def _choose(self, lost: Sequence[LostPackage], *, seen: Look) -> tuple[Offer, tuple[str, ...]]:
-        failover = self.policy.spec.failover
-        points = restore_points(self.policy, found=seen, packages=[one.selector for one in lost])
-        needs = [
-            Need(
-                one.name,
-                points=points.get(one.name, ()) if _has_memory(one) else (),
-                cold=failover.cold_start or not _needs_memory(one),
-            )
-            for one in lost
-        ]
-        choice = choose_target(
-            needs,
-            targets=self._targets(lost, seen=seen),
-            now=self.now,
-            max_age=failover.max_restore_point_age,
-        )
-        placement = tuple(str(offer) for offer in choice.offers)
-        if choice.offer is None:
-            raise NoTargetError(
-                "no cluster can take the packages",
-                where=f"policy {self.policy.name}, target {self.request.target}",
-                found="; ".join(placement) or "no candidate",
-                do="see the reasons; failover.coldStart starts packages without their memory",
-            )
-        return choice.offer, placement
-
-    def _targets(self, lost: Sequence[LostPackage], *, seen: Look) -> Targets:
-        wanted = self.policy.spec.target_cluster_policy
-        candidates = [Candidate(each.name, weight=each.weight) for each in wanted.prefer_clusters]
-        if self.policy.source.name != self.request.cluster:
-            candidates.append(Candidate(self.policy.source.name))
-        unfit = dict(_unfit(seen))
-        half_moved = {one.half_moved_to for one in lost if one.half_moved_to}
-        for name in {each.name for each in candidates} if half_moved else ():
-            if half_moved != {name}:
-                unfit[name] = f"a planned move to {', '.join(sorted(half_moved))} was under way"
-        return Targets(
-            candidates=candidates,
-            avoid=[each.name for each in wanted.avoid_clusters],
-            lost=self.request.cluster,
-            facts=_fit_nodes(seen),
-            unfit=unfit,
-            forced=None if self.request.target == AUTOMATIC else self.request.target,
-            freshness=Freshness(now=self.now, limit=_FACTS_LIMIT),
-        )
 
     def _plan(
         self,
@@ -188,12 +152,12 @@ class FailoverPlanning:
             epoch=epoch,
             nodes=request.nodes,
             made=self.now,
-            lost_since=self.now - timedelta(seconds=_silent_seconds(report)),
+            lost_since=self.now - timedelta(seconds=_silent_seconds(report, nodes=request.nodes)),
             by_hand=request.by_hand,
             source_stopped=request.source_stopped,
             approved=request.by_hand or failover.mode == "Approve",
             evidence=verdict.reasons,
-            silent=verdict.all_silent,
+            silent=verdict.all_silent or bool(request.nodes),
             grace_seconds=failover.grace_period_seconds,
             target=offer.cluster,
             packages=packages,
@@ -316,44 +280,8 @@ class FailoverPlanning:
         )
 
 
-def _has_memory(one: LostPackage) -> bool:
-    """Whether a restore point is chosen; what a planned move has promoted is newer than any."""
-    return one.selector.live_state_package and not one.half_moved_to
-
-
-def _needs_memory(one: LostPackage) -> bool:
-    return one.selector.package_type == "Stateful" and not one.half_moved_to
-
-
-def _unfit(seen: Look) -> Iterator[tuple[str, str]]:
-    """Clusters that cannot take anything now."""
-    for cluster, signal in seen.signals.items():
-        if signal.sign is not ApiSign.ANSWERS and signal.sign is not ApiSign.NODES_NOT_READY:
-            yield cluster, str(signal)
-    for cluster, report in seen.reports.items():
-        counted = agents(report)
-        if counted and all(node.health is Health.NOT_READY for node in counted):
-            yield cluster, "all its agents are silent"
-    for cluster, files in seen.files.items():
-        if files is None:
-            yield cluster, "its repository does not answer"
-
-
-def _fit_nodes(seen: Look) -> "dict[str, list[NodeFacts]]":
-    """Facts of each cluster's nodes, without those that are silent."""
-    silent = {
-        (cluster, node.node)
-        for cluster, report in seen.reports.items()
-        for node in agents(report)
-        if node.health is Health.NOT_READY
-    }
-    return {
-        cluster: [one for one in facts if (cluster, one.node) not in silent]
-        for cluster, facts in seen.facts.items()
-    }
-
-
-def _silent_seconds(report: ClusterReport | None) -> float:
-    """Since the cluster was last heard; 0 where nothing is known of it."""
-    ages = [node.silent_seconds for node in agents(report)] if report else []
+def _silent_seconds(report: ClusterReport | None, *, nodes: Sequence[str]) -> float:
+    """Since the cluster, or these nodes of it, were last heard; 0 where nothing is known."""
+    counted = agents(report) if report else ()
+    ages = [node.silent_seconds for node in counted if not nodes or node.node in nodes]
     return min((age for age in ages if age is not None), default=0)

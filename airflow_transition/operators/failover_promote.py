@@ -64,24 +64,27 @@ class FailoverPromoteOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """A permanent failure of one fault does not keep the others from going on."""
         planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
-        done: list[str] = []
+        done: dict[str, Any] = {}
         alone: list[str] = []
         failed: list[PermanentError] = []
         for each in planned["plans"]:
             plan = FailoverPlan.model_validate(each)
             try:
-                why_alone = self._promote(plan)
+                promoted = self._promote(plan)
             except PermanentError as error:
                 self.log.error("%s: %s", plan.id, error)  # noqa: TRY400 - the message says it all
                 failed.append(error)
             else:
-                (alone if why_alone else done).append(why_alone or plan.id)
+                if isinstance(promoted, Promoted):
+                    done[plan.id] = promoted.model_dump(mode="json")
+                else:
+                    alone.append(promoted)
         if not done:
             raise failed[0] if failed else AirflowSkipException("; ".join(alone))
         return {"done": done, "failed": [*planned["failed"], *map(str, failed)]}
 
-    def _promote(self, plan: FailoverPlan) -> str | None:
-        """None, or why the fault is left alone."""
+    def _promote(self, plan: FailoverPlan) -> Promoted | str:
+        """What was done, or why the fault is left alone."""
         receiver = receiver_for(plan)
         claim = FailoverClaim(plan, receiver, patience=self.claim_timeout)
         stopwatch = Stopwatch()
@@ -96,8 +99,7 @@ class FailoverPromoteOperator(BaseOperator):
             claim.end(f"{FAILED}: {error.what}"[:500])
             raise
         self.log.info("promoted in %s", stopwatch)
-        self._write_down(plan, promoted)
-        return None
+        return promoted
 
     def _moved(
         self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None", stopwatch: "Stopwatch"
@@ -135,7 +137,11 @@ class FailoverPromoteOperator(BaseOperator):
         for step in steps:
             self.log.info("fencing: %s", step)
         decision = decide_fencing(
-            plan.names, steps=steps, policy=plan.unconfirmed, silent=plan.silent
+            plan.names,
+            steps=steps,
+            policy=plan.unconfirmed,
+            silent=plan.silent,
+            in_part=bool(plan.nodes),
         )
         self.log.info("decision: %s", decision.text)
         if not decision.go_on:
@@ -150,7 +156,10 @@ class FailoverPromoteOperator(BaseOperator):
         return decision
 
     def _write_down(self, plan: FailoverPlan, promoted: Promoted) -> None:
-        """The next chapter of the story; that it cannot be kept must not stop a failover."""
+        """The last chapter where the decision was not to go on; else `verify` writes it.
+
+        It is left to `verify` because the packages' downtime would count it here.
+        """
         try:
             outside.store().put_transition(Transition(plan=plan, promoted=promoted))
         except TransitionError:

@@ -9,7 +9,13 @@ from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
 from airflow_transition.core.errors import PermanentError, TransitionError
-from airflow_transition.core.failover import Ended, FailoverPlan, PackageFailover, Transition
+from airflow_transition.core.failover import (
+    Ended,
+    FailoverPlan,
+    PackageFailover,
+    Promoted,
+    Transition,
+)
 from airflow_transition.core.restore_points import spoken
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import run_quiesce
@@ -20,6 +26,8 @@ from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
+    from airflow_transition.hooks.cluster import ClusterHook
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 _SLOWEST_BYTES_PER_SECOND = 50_000_000
@@ -60,7 +68,11 @@ class FailoverVerifyOperator(BaseOperator):
         planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
         promoted: Mapping[str, Any] = self.promoted  # type: ignore[assignment]
         plans = [FailoverPlan.model_validate(each) for each in planned["plans"]]
-        ended = {plan.id: self._verify(plan) for plan in plans if plan.id in promoted["done"]}
+        ended = {
+            plan.id: self._verify(plan, story=_story(plan, promoted=promoted["done"]))
+            for plan in plans
+            if plan.id in promoted["done"]
+        }
         failed = [end.text for end in ended.values() if end.outcome == FAILED]
         failed += promoted["failed"]
         if failed:
@@ -72,9 +84,11 @@ class FailoverVerifyOperator(BaseOperator):
             )
         return {name: end.model_dump(mode="json") for name, end in ended.items()}
 
-    def _verify(self, plan: FailoverPlan) -> Ended:
-        receiver = receiver_for(plan)
-        answers = at_once({one.name: partial(self._ready, one) for one in plan.packages})
+    def _verify(self, plan: FailoverPlan, *, story: Transition) -> Ended:
+        receiver, store = receiver_for(plan), outside.store()
+        self._write_down(story, store=store)
+        hook = outside.cluster(plan.packages[0].target)
+        answers = at_once({one.name: partial(self._ready, one, hook=hook) for one in plan.packages})
         errors = [one for one in answers.values() if isinstance(one, TransitionError)]
         for error in errors:
             if not isinstance(error, PermanentError):
@@ -88,12 +102,11 @@ class FailoverVerifyOperator(BaseOperator):
         )
         if receiver is not None:
             self._forget_leases(plan, receiver=receiver)
-        self._write_down(plan, ended)
+        self._write_down(story.model_copy(update={"ended": ended}), store=store)
         return ended
 
-    def _ready(self, package: PackageFailover) -> str:
+    def _ready(self, package: PackageFailover, *, hook: "ClusterHook") -> str:
         """Name of the pod that runs it; a package that was closed by its own hook is opened."""
-        hook = outside.cluster(package.target)
         larger = timedelta(seconds=package.size_bytes / _SLOWEST_BYTES_PER_SECOND)
         pod = hook.wait_restored(
             package.name,
@@ -114,14 +127,16 @@ class FailoverVerifyOperator(BaseOperator):
         for package in plan.packages if plan.lease_seconds else ():
             receiver.delete_lease(plan.cluster, namespace=package.namespace, package=package.name)
 
-    def _write_down(self, plan: FailoverPlan, ended: Ended) -> None:
-        """The last chapter; the packages run, whether it can be kept or not."""
-        store = outside.store()
+    def _write_down(self, story: Transition, *, store: "CheckpointStoreHook") -> None:
+        """The next chapter; the packages run, whether it can be kept or not."""
         try:
-            story = store.find_transition(plan.id) or Transition(plan=plan)
-            store.put_transition(story.model_copy(update={"ended": ended}))
+            store.put_transition(story)
         except TransitionError:
             self.log.exception("not written down")
+
+
+def _story(plan: FailoverPlan, *, promoted: Mapping[str, Any]) -> Transition:
+    return Transition(plan=plan, promoted=Promoted.model_validate(promoted[plan.id]))
 
 
 def _ended(plan: FailoverPlan, *, errors: Sequence[TransitionError]) -> Ended:

@@ -49,6 +49,8 @@ class LostPackages:
     cluster: str
     seen: Look
     run: str
+    nodes: tuple[str, ...] = ()
+    """Empty: the whole cluster is lost; else only what runs on these."""
     left: dict[str, str] = field(default_factory=dict)
 
     def find(self) -> list[LostPackage]:
@@ -82,11 +84,22 @@ class LostPackages:
         if not workload.labels:
             return "its pods carry no labels, by which agents could find them"
         lost = self._lost(selector, workload=workload)
+        if self.nodes and not self._ran_there(lost):
+            return f"it does not run on {', '.join(self.nodes)}"
         if not elsewhere:
             return lost
         if len(elsewhere) > 1:
             return f"the repositories of {', '.join(elsewhere)} want it too"
         return self._half_moved(lost, to=elsewhere[0])
+
+    def _ran_there(self, lost: LostPackage) -> bool:
+        """Whether all its pods that are left are on the lost nodes, by the cluster's own word."""
+        package = package_on(self.policy, package=lost.selector, cluster=self.cluster)
+        hook = outside.cluster(package)
+        workload = hook.find_workload(package.package, namespace=package.namespace)
+        pods = [pod for pod in hook.pods(workload) if not pod.finished]
+        there = [pod for pod in pods if pod.node in self.nodes]
+        return bool(there) and not any(pod.running for pod in pods if pod not in there)
 
     def _not_wanted(
         self, selector: PackageSelector, *, workload: WorkloadRef | None, elsewhere: list[str]

@@ -13,7 +13,7 @@ from airflow_transition import outside
 from airflow_transition.core.cluster_package import package_on
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.manifests import find_workload
-from airflow_transition.core.policy import ClusterPolicy, PackageSelector
+from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.remains import Orphan, Remains, WorkloadPlace, orphans, with_images
 from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.core.retention import Verdict, decide, wanted_digests
@@ -101,14 +101,16 @@ class RetentionSurvey:
 
     def _read_manifests(self) -> Iterator[tuple[str, str]]:
         """Namespace and name of each deployed workload; what manifests want is in use."""
-        for package in self.policy.spec.package_selectors:
-            for cluster in self.policy.clusters:
-                files = self._files(package, cluster=cluster)
-                self.in_use |= dict.fromkeys(
-                    wanted_digests(files), f"{cluster}: {package.package_path}"
-                )
+        packages = self.policy.spec.package_selectors
+        for cluster in self.policy.clusters if packages else ():
+            there = package_on(self.policy, package=packages[0], cluster=cluster)
+            folders = sorted({package.package_path for package in packages})
+            read = outside.git(there).read_all(folders)
+            for folder, files in read.items():
+                self.in_use |= dict.fromkeys(wanted_digests(files), f"{cluster}: {folder}")
+            for package in packages:
                 with suppress(PermanentError):  # its restore points are found all the same
-                    found = find_workload(files, package=package.name)
+                    found = find_workload(read.get(package.package_path, {}), package=package.name)
                     namespace = package.namespace or found.namespace
                     if namespace:
                         yield namespace, found.name
@@ -122,15 +124,6 @@ class RetentionSurvey:
                 ]
                 digests = [image.rpartition("@")[2] for image in chosen]
                 self.in_use |= dict.fromkeys(digests, f"failover {story.plan.id}")
-
-    def _files(self, package: PackageSelector, *, cluster: str) -> Mapping[str, str]:
-        from airflow_transition.hooks.git_errors import FolderNotFoundError  # noqa: PLC0415 - heavy
-
-        there = package_on(self.policy, package=package, cluster=cluster)
-        try:
-            return outside.git(there).read(there.package_path)
-        except FolderNotFoundError:
-            return {}
 
     def _workloads(self, deployed: set[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those that are deployed, and those whose newest restore point this policy made."""

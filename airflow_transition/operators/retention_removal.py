@@ -52,36 +52,44 @@ class RetentionRemoval:
         )
 
     def run(self) -> None:
-        """Raise at the end if the registry deletes nothing; what needs no registry is done then."""
-        self._ask_registry()
+        """Raise at the end if the registry deletes nothing; what needs no registry is done then.
+
+        Orphans go first: where only a real deletion is refused, it is an orphan that shows it.
+        """
+        self._trying(self._ask_registry)
         for remove in self._steps():
             self.stopped = self.why_not()
             if self.stopped:
                 log.warning("no more is removed now: %s", self.stopped)
                 break
-            remove()
+            self._trying(remove)
         if self.refused is not None:
             raise self.refused
 
     def _steps(self) -> Iterator[Callable[[], None]]:
-        if self.refused is None:
-            yield from (partial(self._remove_point, point) for point in self.plan.going)
         for orphan in self.plan.orphans:
             if self.refused is None or not orphan.remains.images:
                 yield partial(self._remove_orphan, orphan)
+        for point in self.plan.going:
+            if self.refused is None:
+                yield partial(self._remove_point, point)
 
-    def _ask_registry(self) -> None:
+    def _trying(self, step: Callable[[], None]) -> None:
+        """Take a step, and remember that the registry refuses to delete."""
         from airflow_transition.hooks.registry_errors import (  # noqa: PLC0415 - heavy
             RegistryDeletionRefusedError,
         )
 
-        of_points = [image for point in self.plan.going for image in point.images.values()]
-        of_orphans = [one.reference for each in self.plan.orphans for one in each.remains.images]
         try:
-            for image in [*of_points, *of_orphans][:1]:
-                self.registry.require_deletion(image)
+            step()
         except RegistryDeletionRefusedError as error:
             self.refused = error
+
+    def _ask_registry(self) -> None:
+        of_points = [image for point in self.plan.going for image in point.images.values()]
+        of_orphans = [one.reference for each in self.plan.orphans for one in each.remains.images]
+        for image in [*of_points, *of_orphans][:1]:
+            self.registry.require_deletion(image)
 
     def _remove_point(self, point: RestorePoint) -> None:
         if not self.inventory.remove_point(point):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 API_PATIENCE = timedelta(seconds=2)
-SHORT_PATIENCE = timedelta(seconds=0.4)
+SHORT_PATIENCE = timedelta(seconds=0.3)
 _YOUNG = timedelta(seconds=30)
 """A plan."""
 GIT_PATIENCE = timedelta(seconds=15)

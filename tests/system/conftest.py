@@ -15,7 +15,14 @@ from lab.description import LabDescription
 from lab.story import Story
 from tests.own_lab import ROOT, settings_for
 from tests.system.ground import SOURCE, TARGET
-from tests.system.stage import CHECKPOINT_DAG, EXAMPLES, MIGRATE_DAG, POLICY, Stage
+from tests.system.stage import (
+    CHECKPOINT_DAG,
+    EXAMPLES,
+    MIGRATE_DAG,
+    POLICY,
+    RETENTION_DAG,
+    Stage,
+)
 
 _LOGS = ROOT / ".lab-tests" / "system-logs"
 _FIGURES = pytest.StashKey[list[str]]()
@@ -82,7 +89,7 @@ def airflow(lab: LabDescription) -> Iterator[AirflowInstance]:
         settings={("dag_processor", "dag_bundle_config_list"): json.dumps(_bundles(examples))},
     )
     with instance as airflow:
-        for dag_id in (CHECKPOINT_DAG, MIGRATE_DAG, *EXAMPLES):
+        for dag_id in (CHECKPOINT_DAG, MIGRATE_DAG, RETENTION_DAG, *EXAMPLES):
             airflow.wait_dag(dag_id)
             airflow.unpause(dag_id)
         yield airflow

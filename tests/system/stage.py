@@ -18,7 +18,14 @@ from tests.system.ground import MANIFEST, SOURCE, Ground, wait_until
 POLICY = "system"
 CHECKPOINT_DAG = f"checkpoint.{POLICY}.{video.PACKAGE}.by-hand"
 MIGRATE_DAG = f"migrate.{POLICY}"
-EXAMPLES = ("example_door", "example_move", "example_restore_point")
+RETENTION_DAG = f"retention.{POLICY}"
+EXAMPLES = (
+    "example_door",
+    "example_move",
+    "example_pin",
+    "example_restore_point",
+    "example_retention",
+)
 
 
 @dataclass(frozen=True)

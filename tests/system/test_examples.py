@@ -6,7 +6,7 @@ import pytest
 
 from tests.system.ground import SOURCE, TARGET
 from tests.system.outcome import assert_moved
-from tests.system.stage import Stage
+from tests.system.stage import CHECKPOINT_DAG, POLICY, RETENTION_DAG, Stage
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -24,6 +24,36 @@ def test_a_restore_point_is_taken_while_the_package_serves(
     assert client.problems == ()
     assert client.longest_gap
     stage.say(f"the client waited {client.longest_gap.seconds} s for a checkpoint")
+
+
+def test_a_pinned_restore_point_is_seen_by_retention(
+    stage: Stage, deploy: Callable[[int], None]
+) -> None:
+    deploy(0)
+    run_id = stage.airflow.trigger("example_pin", conf={})
+    assert stage.finish(run_id, dag_id="example_pin") == "success"
+    pinned = stage.airflow.xcom("example_pin", run_id=run_id, task_id="pin")
+    assert stage.read_object(pinned["key"])["why"] == "before the upgrade to version 2"
+    run_id = stage.airflow.trigger("example_retention", conf={})
+    assert stage.finish(run_id, dag_id="example_retention") == "success"
+    result = stage.airflow.xcom("example_retention", run_id=run_id, task_id="retention")
+    assert (result["removed"], result["orphans"], result["stopped"]) == (0, 0, None)
+
+
+def test_a_policys_retention_keeps_what_is_young(
+    stage: Stage, deploy: Callable[[int], None]
+) -> None:
+    """With the rights that the connections of a deployment have, and moves asked for."""
+    deploy(0)
+    run_id = stage.airflow.trigger(CHECKPOINT_DAG, conf={})
+    assert stage.finish(run_id, dag_id=CHECKPOINT_DAG) == "success"
+    run_id = stage.airflow.trigger(RETENTION_DAG, conf={"dry_run": False})
+    assert stage.finish(run_id, dag_id=RETENTION_DAG) == "success"
+    result = stage.airflow.xcom(RETENTION_DAG, run_id=run_id, task_id="retention")
+    assert result["kept"] >= 1
+    assert (result["removed"], result["orphans"], result["stopped"]) == (0, 0, None)
+    log = stage.log(run_id, task_id="retention", dag_id=RETENTION_DAG)
+    assert f"{POLICY}: {result['kept']} restore point" in log
 
 
 def test_a_door_closes_and_opens_again(stage: Stage, deploy: Callable[[int], None]) -> None:

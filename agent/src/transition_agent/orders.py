@@ -38,8 +38,10 @@ class Orders(WireModel):
             return self
         fences = self._fences_after(reply)
         released = {(each.namespace, each.package) for each in reply.released}
-        leases = {PackageKey.of(lease): lease for lease in (*self.leases, *reply.leases)}
-        kept = tuple(leases[key] for key in sorted(leases) if key not in released)
+        known = {PackageKey.of(lease): lease for lease in self.leases}
+        leases = {key: lease for key, lease in known.items() if key not in released}
+        leases |= {PackageKey.of(lease): lease for lease in reply.leases}
+        kept = tuple(leases[key] for key in sorted(leases))
         return Orders(epoch=reply.epoch, fences=fences, leases=kept)
 
     def _fences_after(self, reply: HeartbeatReply) -> tuple[Fence, ...]:

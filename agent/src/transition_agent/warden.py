@@ -153,15 +153,14 @@ class Warden:
         """Note of which of these fences nothing runs here any more; whether that is news.
 
         They are those that were known before the pods were listed: one that came meanwhile is
-        confirmed by the next look only, and none is where the runtime does not answer.
+        confirmed by the next look only, and none is where the runtime does not answer. Nor is one
+        that is not on the disk: a reboot would start its pods again.
         """
         with self._lock:
-            known = {(PackageKey.of(fence), fence.id) for fence in fences}
-            unseen = {
-                fence.id
-                for fence in self._orders.fences
-                if (PackageKey.of(fence), fence.id) not in known
+            known = {_name(fence) for fence in fences} & {
+                _name(each) for each in self._saved.fences
             }
+            unseen = {each.id for each in self._orders.fences if _name(each) not in known}
             run = {fence.id for fence in fences if self._runs(fence)} | unseen
             confirmed = tuple(dict.fromkeys(each.id for each in fences if each.id not in run))
             news = set(confirmed) - set(self._confirmed)
@@ -176,7 +175,8 @@ class Warden:
     def held(self) -> tuple[HeldLease, ...]:
         """Every lease of the cluster, and who would enforce it on this node.
 
-        Not the kernel where the pods have not been listed lately, or share the node's addresses.
+        Not the kernel where the pods have not been listed lately or share the node's addresses, and
+        not while the lease is not on the disk: a reboot would open it.
         """
         with self._lock:
             return tuple(self._held(lease) for lease in self._orders.leases[:_MOST])
@@ -188,7 +188,9 @@ class Warden:
 
     def _held(self, lease: Lease) -> HeldLease:
         shares = any(pod.is_of(lease) and not pod.has_network for pod in self._pods or ())
-        by_kernel = self._seen and not shares and self._guard.closes(PackageKey.of(lease))
+        key = PackageKey.of(lease)
+        surely = self._seen and not shares and key in self._saved.leased
+        by_kernel = surely and self._guard.closes(key)
         return HeldLease(
             package=lease.package,
             namespace=lease.namespace,
@@ -263,6 +265,10 @@ def _addresses(pods: list[NodePod], *, orders: Orders) -> dict[str, PackageKey]:
         if any(pod.is_of(copy) for copy in copies)
         for address in pod.addresses
     }
+
+
+def _name(fence: Fence) -> tuple[PackageKey, str]:
+    return PackageKey.of(fence), fence.id
 
 
 def _check(reply: HeartbeatReply, *, before: Orders) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_transition import outside
 from airflow_transition.core.policy import ClusterPolicy
@@ -124,4 +125,68 @@ def test_a_failed_move_fails_its_run_and_opens_the_source(
     states = run_dag(dag, package="video")
     assert (states["image"], states["settle"], states["run"]) == ("failed", "failed", "failed")
     assert world.source.serves
+    assert not world.lost
+
+
+def by_hand(policy: ClusterPolicy, *, mode: str = "Manual") -> DAG:
+    """The failover DAG of a policy whose faults are not watched: no triggerer runs here."""
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document["spec"]["failover"]["mode"] = mode
+    changed = ClusterPolicy.of_document(document)
+    (dag,) = build_dags(changed, only_dag_id=changed.failover_dag_id)
+    return dag
+
+
+def test_a_failover_by_hand_moves_the_package(
+    run_dag: RunDag, policy: ClusterPolicy, world: World
+) -> None:
+    world.client_writes()
+    world.checkpointed()
+    world.lose(SOURCE)
+    states = run_dag(by_hand(policy), cluster=SOURCE)
+    assert set(states.values()) == {"success"}
+    assert world.target.serves
+    assert world.receiver.claims()[0].outcome.startswith("restored")
+
+
+def test_a_dry_run_of_a_failover_ends_with_the_plan(
+    run_dag: RunDag, policy: ClusterPolicy, world: World
+) -> None:
+    world.checkpointed()
+    world.lose(SOURCE)
+    states = run_dag(by_hand(policy), cluster=SOURCE, dry_run=True)
+    assert states == {
+        "plan": "success",
+        "promote": "skipped",
+        "verify": "skipped",
+        "run": "success",
+    }
+    assert world.receiver.claims() == ()
+
+
+def test_a_run_that_names_no_cluster_ends_green_with_nothing_done(
+    run_dag: RunDag, policy: ClusterPolicy, world: World
+) -> None:
+    states = run_dag(by_hand(policy))
+    assert states == {
+        "plan": "skipped",
+        "promote": "skipped",
+        "verify": "skipped",
+        "run": "success",
+    }
+
+
+def test_a_failback_by_hand_moves_it_home(
+    run_dag: RunDag, policy: ClusterPolicy, world: World
+) -> None:
+    world.client_writes()
+    world.checkpointed()
+    world.lose(SOURCE)
+    assert run_dag(by_hand(policy), cluster=SOURCE)["run"] == "success"
+    world.bring_back(SOURCE)
+    (dag,) = build_dags(policy, only_dag_id=policy.failback_dag_id)
+    assert set(run_dag(dag, package="video").values()) == {"success"}
+    world.client_writes()
+    assert world.source.serves
+    assert not world.target.serves
     assert not world.lost

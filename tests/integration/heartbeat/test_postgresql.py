@@ -45,9 +45,7 @@ async def test_a_batch_is_one_statement_and_each_node_is_in_it_once(
         await site.receiver.flush()
         assert writes(site) == before + 1
         with engine.connect() as connection:
-            rows = connection.execute(
-                select(func.count(), func.min(tables.node.c.sequence))
-            ).one()
+            rows = connection.execute(select(func.count(), func.min(tables.node.c.sequence))).one()
         assert tuple(rows) == (50, 3)
 
 

@@ -3,7 +3,7 @@
 import io
 import secrets
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,6 @@ from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.policy_files import load_policy
 from airflow_transition.core.restore_points import ContainerCheckpoint, RestorePoint
 from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
-from airflow_transition.hooks.git_errors import FolderNotFoundError
 from airflow_transition.hooks.oci_registry import OciRegistryHook
 from lab.services.loopback import RegistryEndpoint
 from tests.integration.image.conftest import (
@@ -171,11 +170,9 @@ class Manifests:
     ground: Ground
     cluster: str
 
-    def read(self, folder: str) -> dict[str, str]:
+    def read_all(self, folders: Sequence[str]) -> dict[str, dict[str, str]]:
         files = self.ground.manifests.get(self.cluster)
-        if files is None:
-            raise FolderNotFoundError("the repository has no such folder", where=folder, do="look")
-        return files
+        return {} if files is None else dict.fromkeys(folders, files)
 
 
 def archive_of(content: str) -> bytes:

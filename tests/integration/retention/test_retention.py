@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.hooks.checkpoint_inventory import CheckpointInventory
+from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
 from airflow_transition.hooks.oci_registry import OciRegistryHook
 from airflow_transition.hooks.registry_errors import RegistryDeletionRefusedError
 from airflow_transition.hooks.store_errors import ObjectMissingError
@@ -273,6 +274,24 @@ def test_a_pin_that_comes_at_the_last_moment_still_holds(
     monkeypatch.setattr(CheckpointInventory, "remove_point", pinned_first)
     assert run(policy)["removed"] == 0
     assert ground.is_whole(old)
+
+
+def test_a_pin_that_comes_too_late_says_so_and_is_not_left_behind(
+    ground: Ground, policy: ClusterPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention asked for pins right before this one was written."""
+    old = ground.take(DAY * 9)
+    ground.take(DAY * 2)
+    replace = CheckpointStoreHook._replace
+
+    def removed_first(self: CheckpointStoreHook, key: str, document: Any) -> None:
+        assert run(policy)["removed"] == 1
+        replace(self, key, document)
+
+    monkeypatch.setattr(CheckpointStoreHook, "_replace", removed_first)
+    with pytest.raises(ObjectMissingError, match="no such restore point"):
+        ground.store.put_pin(old.id, by="ann", why="too late", now=NOW)
+    assert not [key for key in ground.stored() if key.endswith(".pin")]
 
 
 def test_a_workload_with_a_restore_point_that_cannot_be_read_is_left_alone(

@@ -9,9 +9,8 @@ same thing: its next step comes later, after others, or never.
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
-from typing import Literal
 
-from transition_wire.heartbeat import PodCopy
+from transition_wire.heartbeat import Fence, HeartbeatReply, HeldLease, Lease
 
 from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest, FailoverLimits
 from airflow_transition.core.claims import decide_claim, epoch_after
@@ -19,16 +18,16 @@ from airflow_transition.core.cluster_health import ApiSign, SecondSignal, cluste
 from airflow_transition.core.health_report import ClusterReport, FleetReport, Health, NodeReport
 from airflow_transition.core.leases import NodeLease, lease_expired, may_renew
 from airflow_transition.core.node_health import Listening, node_health
+from tests.unit.core.one_copy_node import PACKAGE, Node
+from tests.unit.core.one_copy_rules import Rules
 
 LEASE, GRACE = 2.0, 3.0
 SOURCE, POLICY = "cluster1", "web"
-PACKAGE = PodCopy(package="video", namespace="shop", pod_labels={"app": "video"})
+_LEASE = Lease(**PACKAGE.model_dump(), duration_seconds=LEASE)
 KEY = (PACKAGE.namespace, PACKAGE.package)
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LIMITS = FailoverLimits(clusters_per_hour=1000)
 EARLIEST = -1.0
-
-Side = Literal["a", "b"]
 
 
 @dataclass
@@ -50,111 +49,6 @@ class Clock:
         return self.time.now * self.rate + self.offset
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What the protocol rests on; the proof that the model can fail breaks one of them."""
-
-    leased: bool = True
-    """The policy asks for a lease."""
-    counted_from_sending: bool = True
-    """The kernel counts from before the heartbeat was sent, and not from the reply."""
-    waits_for_lease: bool = True
-    """The promotion waits until the lease has surely run out."""
-    reads_fences: bool = True
-    """The answer is made of what its own transaction read, and that sees every claim before."""
-    counts_from_restart: bool = True
-    """After a restart of the receiver a lease may have been granted right before it."""
-    obeys_fences: bool = True
-    """The agent stops what is fenced."""
-    claims_once: bool = True
-    """Claims are decided with the claims and fences that exist."""
-    closed_at_boot: bool = True
-    """A booting node closes what was leased or fenced before its pods start."""
-    answers_only_known: bool = True
-    """The pods run only on nodes that have taken up the lease."""
-
-
-@dataclass
-class Reply:
-    """What the receiver's transaction found."""
-
-    fenced: bool
-    lease: bool
-
-
-@dataclass
-class Node:
-    """A source node: its kernel, its disk, its agent and the package's pod, if it is here."""
-
-    name: str
-    clock: Clock
-    rules: Rules
-    up: bool = True
-    pod: bool = False
-    boot: int = 1
-    agent: int = 1
-    sequence: int = 0
-    leased_on_disk: bool = False
-    fenced_on_disk: bool = False
-    sets: dict[Side, float] = field(default_factory=dict)
-    """When the elements of each run out, on the kernel's clock."""
-    in_force: Side | None = None
-    prepared: tuple[int, Side] | None = None
-    """By the agent's process: for which heartbeat, and which set."""
-    told_of_fence: bool = False
-    """It has had an answer that the receiver gave after the claim: the property's own words."""
-
-    @property
-    def accepts(self) -> bool:
-        return self.up and self.pod and self._passes
-
-    @property
-    def _passes(self) -> bool:
-        if self.fenced_on_disk and self.rules.obeys_fences:
-            return False
-        if not self.leased_on_disk:
-            return True
-        return self.in_force is not None and self.clock.read() < self.sets[self.in_force]
-
-    def prepare(self) -> int:
-        """The agent fills the set that is not in force, then sends."""
-        self.sequence += 1
-        side: Side = "b" if self.in_force == "a" else "a"
-        if self.rules.leased:
-            self.sets[side] = self.clock.read() + LEASE
-        self.prepared = (self.sequence, side)
-        return self.sequence
-
-    def take(self, reply: Reply, *, sequence: int) -> None:
-        """Fences first, then leases."""
-        if self.prepared is None or self.prepared[0] != sequence:
-            return
-        side = self.prepared[1]
-        self.prepared = None
-        self.told_of_fence |= reply.fenced
-        self.fenced_on_disk |= reply.fenced
-        if reply.lease:
-            self.leased_on_disk = True
-            if not self.rules.counted_from_sending:
-                self.sets[side] = self.clock.read() + LEASE
-            self.in_force = side
-
-    def restart_agent(self) -> None:
-        """The new process closes what it finds on the disk, and the kernel had counted on."""
-        self.agent += 1
-        self.sequence = 0
-        self.prepared = None
-        self.in_force = None
-
-    def reboot(self) -> None:
-        self.restart_agent()
-        self.boot += 1
-        self.up = True
-        self.sets = {}
-        if not self.rules.closed_at_boot:
-            self.leased_on_disk = self.fenced_on_disk = False
-
-
 class Stage(Enum):
     """How far an exchange has come."""
 
@@ -174,13 +68,14 @@ class Exchange:
     agent: int
     sequence: int
     stage: Stage = Stage.PREPARED
-    reply: Reply | None = None
+    held: tuple[HeldLease, ...] = ()
+    reply: HeartbeatReply | None = None
     life: int = 0
     """Of the receiver that took it: a reply does not survive the process that was to give it."""
 
     def again(self) -> "Exchange":
         """The same heartbeat, delivered once more."""
-        return Exchange(self.node, self.boot, self.agent, self.sequence)
+        return Exchange(self.node, self.boot, self.agent, self.sequence, held=self.held)
 
 
 @dataclass
@@ -195,6 +90,8 @@ class Receiver:
     epoch: int = 1
     claims: dict[str, Claim] = field(default_factory=dict)
     fenced: dict[tuple[str, str], str] = field(default_factory=dict)
+    held: dict[str, bool] = field(default_factory=dict)
+    """Of each node that was ever heard from: whether its kernel enforces the lease."""
     # this life's
     started: float = 0.0
     listening: Listening = field(init=False)
@@ -227,13 +124,21 @@ class Receiver:
             return False
         self.newest[name] = mark
         self.seen[name] = self.granted[name] = self.clock.read()
+        self.held[name] = any(one.enforced_by == "kernel" for one in exchange.held)
         exchange.life = self.life
         return True
 
-    def read(self) -> Reply:
+    def read(self) -> HeartbeatReply:
         fenced = KEY in self.fenced and self.rules.reads_fences
         lease = self.rules.leased and may_renew(trusted=True, fenced=fenced)
-        return Reply(fenced=fenced, lease=lease)
+        return HeartbeatReply(
+            epoch=self.epoch,
+            fences=(self._fence(),) if fenced else (),
+            leases=(_LEASE,) if lease else (),
+        )
+
+    def _fence(self) -> Fence:
+        return Fence(**PACKAGE.model_dump(), id=self.fenced[KEY], epoch=self.epoch)
 
     def fleet(self, nodes: list[Node]) -> FleetReport:
         now = self.clock.read()
@@ -281,10 +186,10 @@ class Receiver:
     def end(self, claim: Claim) -> None:
         self.claims[claim.id] = claim.model_copy(update={"ended": self.wall_now})
 
-    def lease_over(self, nodes: list[Node]) -> bool:
+    def lease_over(self) -> bool:
         held = [
-            NodeLease(node.name, granted=self.granted.get(node.name), by_kernel=True)
-            for node in nodes
+            NodeLease(name, granted=self.granted.get(name), by_kernel=by_kernel)
+            for name, by_kernel in self.held.items()
         ]
         return lease_expired(
             LEASE,
@@ -312,7 +217,7 @@ class Run:
 class World:
     """All of it; each method is one step that others can come before or after."""
 
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     node_rate: float = 1.0
     receiver_rate: float = 1.0
     time: Time = field(default_factory=Time)
@@ -326,10 +231,11 @@ class World:
         self.nodes = [
             Node(name, Clock(self.time, self.node_rate), self.rules) for name in ("n1", "n2")
         ]
-        self.nodes[0].pod = True
-        self.nodes[0].leased_on_disk = self.rules.leased
         self.receiver = Receiver(Clock(self.time, self.receiver_rate, offset=7.0), self.rules)
         self.runs = [Run("failover.web/1"), Run("failover.web/2"), Run("by hand", by_person=True)]
+        self.nodes[0].start_pod()
+        for _ in range(2):  # the lease is new with the first answer, and renewed by the second
+            self.exchange(self.nodes[0])
 
     @property
     def copies(self) -> int:
@@ -348,7 +254,13 @@ class World:
     def beat(self, node: Node) -> Exchange | None:
         if not node.up:
             return None
-        return Exchange(node, node.boot, node.agent, node.prepare())
+        return Exchange(node, node.boot, node.agent, node.prepare(), held=node.held)
+
+    def exchange(self, node: Node) -> None:
+        """A whole heartbeat without anything in between."""
+        exchange = self.beat(node)
+        while exchange is not None and exchange.stage is not Stage.OVER:
+            self.advance(exchange)
 
     def advance(self, exchange: Exchange) -> None:
         """The next step of a heartbeat: it arrives, is read for, is answered, is obeyed."""
@@ -375,11 +287,11 @@ class World:
 
     def move_pod(self, to: Node) -> None:
         """The source's control plane, which nobody here can ask, starts the pod elsewhere."""
-        known = to.leased_on_disk or not self.rules.leased
-        if not known and self.rules.answers_only_known:
+        if self.rules.leased and self.rules.answers_only_known and not to.has_lease:
             return
         for node in self.nodes:
-            node.pod = node is to
+            node.end_pod()
+        to.start_pod()
 
     def advance_run(self, run: Run, *, sign: ApiSign) -> None:
         """The next step of a failover; where it has to wait nothing happens."""
@@ -387,7 +299,7 @@ class World:
             self._plan(run, sign=sign) if run.plan is None else self._claim(run)
         elif not run.confirmed:
             waits = self.rules.leased and self.rules.waits_for_lease
-            run.confirmed = not waits or self.receiver.lease_over(self.nodes)
+            run.confirmed = not waits or self.receiver.lease_over()
         elif not run.promoted:
             self.promoted.add(run.claim.id)
             run.promoted = True

@@ -190,7 +190,7 @@ def test_more_than_the_share_of_all_clusters_at_once_asks_a_person() -> None:
 def test_clusters_that_look_quiet_are_waited_for() -> None:
     answer = refused(request(), seen=fleet(cluster1=20, cluster2=15, cluster3=2))
     assert answer.reason == "limit"
-    assert answer.retry_seconds == 5
+    assert answer.retry_seconds == 1
 
 
 def test_one_cluster_being_moved_holds_the_next_back() -> None:

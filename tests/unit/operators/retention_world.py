@@ -3,7 +3,7 @@
 The inventory is the product's own; only what speaks S3 and HTTP is replaced.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +30,6 @@ from airflow_transition.core.restore_points import (
     restore_point_key,
 )
 from airflow_transition.hooks.checkpoint_inventory import CheckpointInventory
-from airflow_transition.hooks.git_errors import FolderNotFoundError
 from airflow_transition.hooks.registry_errors import RegistryDeletionRefusedError
 from tests.unit.operators.world import MANIFEST, SOURCE, TARGET, WorkerDiedError, node_facts
 
@@ -98,16 +97,19 @@ class Registry:
     objects: Objects
     images: dict[str, StoredImage] = field(default_factory=dict)
     deletes: bool = True
+    says_it_deletes: bool = True
+    """What it answers to a deletion of nothing."""
 
     def is_own(self, reference: str) -> bool:
         return reference.startswith("registry.example/")
 
     def require_deletion(self, reference: str) -> None:
-        if not self.deletes:
+        if not self.says_it_deletes:
             raise RegistryDeletionRefusedError("deletes nothing", where="registry", do="allow it")
 
     def delete_image(self, reference: str) -> bool:
-        assert self.deletes
+        if not self.deletes:
+            raise RegistryDeletionRefusedError("deletes nothing", where="registry", do="allow it")
         self.objects.before_change(reference)
         was_there = self.images.pop(reference, None) is not None
         self.objects.after_change(reference)
@@ -166,6 +168,7 @@ class RetentionWorld:
         pod: str = "video-85f5b48bb5-b5dgv",
         policy: str = POLICY,
         package: str = "video",
+        verified: bool = True,
     ) -> RestorePoint:
         """What a whole checkpoint run leaves."""
         key, image = self.checkpoint(age, cluster=cluster, pod=pod)
@@ -189,7 +192,7 @@ class RetentionWorld:
                 ),
             ),
             node=node_facts(cluster),
-            verified=self.now,
+            verified=self.now if verified else None,
         )
         self.objects.put(self.key(point), modified=point.created, document=point)
         return point
@@ -264,13 +267,11 @@ class Manifests:
     world: RetentionWorld
     cluster: str
 
-    def read(self, folder: str) -> dict[str, str]:
+    def read_all(self, folders: Sequence[str]) -> dict[str, dict[str, str]]:
         if self.world.git_error is not None:
             raise self.world.git_error
         text = self.world.manifests.get(self.cluster)
-        if text is None:
-            raise FolderNotFoundError("the repository has no such folder", where=folder, do="look")
-        return {"video/app.yaml": text}
+        return {} if text is None else {folder: {f"{folder}/app.yaml": text} for folder in folders}
 
 
 def put_retention_outside(monkeypatch: pytest.MonkeyPatch, world: RetentionWorld) -> None:

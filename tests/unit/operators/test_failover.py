@@ -1,5 +1,6 @@
 """A failover, with a worker that dies and parts that go away at every moment."""
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +15,15 @@ from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.operators.failover_claim import FailoverLimitError
 from tests.unit.operators.conftest import VirtualTime, put_outside
 from tests.unit.operators.fake_run import FAILOVER_CHAIN, FakeRun
-from tests.unit.operators.world import SOURCE, TARGET, Side, World, node_facts
+from tests.unit.operators.world import (
+    SOURCE,
+    TARGET,
+    FakeCluster,
+    Side,
+    World,
+    a_pod,
+    node_facts,
+)
 
 NewWorld = Callable[[], World]
 
@@ -433,3 +442,41 @@ def test_failovers_go_on_from_cluster_to_cluster_and_back(
         world.bring_back(lost)
         assert serving(world) == [target]
     assert not world.lost
+
+
+class TestLostNodes:
+    """One of the source's nodes is lost; the other one and the API server live."""
+
+    @pytest.fixture
+    def world(self, new_world: NewWorld) -> World:
+        world = new_world()
+        world.receiver.others[SOURCE] = ("node-2",)
+        world.receiver.silent.add(SOURCE)
+        world.acknowledged = 1  # what came after the restore point died with the node
+        return world
+
+    def run(self, policy: ClusterPolicy, world: World, *, node: str) -> FakeRun:
+        return started(policy, world, a_fault().model_copy(update={"nodes": (node,)}))
+
+    def test_what_ran_on_it_moves(self, policy: ClusterPolicy, world: World) -> None:
+        run = self.run(policy, world, node="node-1")
+        assert run.fail_over() == "success"
+        assert run.xcoms["plan", "return_value"]["plans"][0]["nodes"] == ["node-1"]
+        assert serving(world) == [TARGET]
+
+    def test_what_did_not_run_on_it_stays(
+        self, policy: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        on_another = dataclasses.replace(a_pod(), node="node-2")
+        monkeypatch.setattr(FakeCluster, "pods", lambda *_: (on_another,))
+        run = self.run(policy, world, node="node-1")
+        assert run.fail_over() == "skipped"
+        assert "it does not run on node-1" in run.skipped
+
+    def test_a_node_that_is_heard_again_moves_nothing(
+        self, policy: ClusterPolicy, world: World
+    ) -> None:
+        world.receiver.silent.clear()
+        run = self.run(policy, world, node="node-1")
+        assert run.fail_over() == "skipped"
+        assert "not lost" in run.skipped

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
+from transition_wire.heartbeat import PodCopy
 
 from airflow_transition import outside
+from airflow_transition.core.claim import Claim
+from airflow_transition.core.whereabouts import WhereaboutsUnknownError
 from airflow_transition.operators.pod_checkpoint import DoorWasOpenedError, PodCheckpointOperator
 from tests.unit.operators.conftest import VirtualTime
 from tests.unit.operators.fake_run import FakeStateStore
-from tests.unit.operators.world import SOURCE, FakeCluster, World, a_pod
+from tests.unit.operators.world import SOURCE, TARGET, FakeCluster, World, a_pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,3 +118,89 @@ def test_a_container_that_fails_leaves_those_before_it_remembered(
         checkpoint(door, store=store)
     checkpoint(door, store=store)
     assert called == ["app", "sidecar", "sidecar"]
+
+
+PLACES = [PACKAGE, {**PACKAGE, "cluster": TARGET}]
+
+
+def followed(**arguments: Any) -> dict[str, Any]:
+    operator = PodCheckpointOperator(
+        task_id="checkpoint", package=PACKAGE, places=PLACES, **arguments
+    )
+    return operator.execute({"task_state_store": FakeStateStore()})
+
+
+def move_by_hand(world: World, *, replicas: int) -> None:
+    """The target's repository wants the package, the source's so many of it."""
+    world.target.files, world.target.memory = dict(world.source.files), 7
+    world.source.files = {
+        name: text.replace("replicas: 1", f"replicas: {replicas}")
+        for name, text in world.source.files.items()
+    }
+
+
+def test_a_package_is_checkpointed_where_its_repository_wants_it(world: World) -> None:
+    assert followed()["cluster"] == SOURCE
+    move_by_hand(world, replicas=0)
+    assert followed()["cluster"] == TARGET
+
+
+def test_a_repository_that_is_away_does_not_stop_checkpoints_elsewhere(world: World) -> None:
+    move_by_hand(world, replicas=0)
+    world.away.add(f"git:{SOURCE}")
+    assert followed()["cluster"] == TARGET
+
+
+def test_where_nobody_who_answers_wants_it_the_others_are_waited_for(world: World) -> None:
+    world.away.add(f"git:{SOURCE}")
+    with pytest.raises(WhereaboutsUnknownError):
+        followed()
+
+
+def test_a_package_that_no_repository_wants_is_skipped(world: World) -> None:
+    move_by_hand(world, replicas=0)
+    world.target.files = {}
+    with pytest.raises(AirflowSkipException, match="it was stopped"):
+        followed()
+
+
+def test_of_two_copies_that_git_wants_the_one_that_was_given_up_is_left_alone(
+    world: World,
+) -> None:
+    move_by_hand(world, replicas=1)
+    with pytest.raises(AirflowSkipException, match="moving, or runs twice"):
+        followed()
+    pods = PodCopy(package="video", namespace="shop", pod_labels={"app": "video"})
+    claim = Claim(
+        id=f"p/{SOURCE}@1",
+        policy="p",
+        cluster=SOURCE,
+        epoch=1,
+        run="r",
+        packages=(pods,),
+        made=datetime.now(UTC),
+    )
+    world.receiver.given[claim.id] = claim
+    assert followed()["cluster"] == TARGET
+
+
+def test_the_lease_of_a_package_is_registered_with_its_checkpoint(world: World) -> None:
+    followed(lease_seconds=5)
+    lease = world.receiver.put[SOURCE, "video"]
+    assert (lease.duration_seconds, lease.pod_labels) == (5, {"app": "video"})
+
+
+def test_a_copy_that_is_fenced_is_not_checkpointed(world: World) -> None:
+    world.receiver.fenced[SOURCE, "video"] = "p/cluster1@1"
+    with pytest.raises(AirflowSkipException, match="given up"):
+        followed(lease_seconds=5)
+
+
+def test_without_a_lease_no_receiver_is_needed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> Any:
+        pytest.fail("asked for although nothing is to be told")
+
+    monkeypatch.setattr(outside, "receiver", none)
+    assert followed()["cluster"] == SOURCE

@@ -176,14 +176,31 @@ def test_a_transition_of_another_policy_postpones_nothing(
     assert run(policy, "migrate.other")["removed"] == 1
 
 
+@pytest.mark.parametrize("says", [True, False])
 def test_a_registry_that_deletes_nothing_keeps_restore_points_whole(
-    stored: RetentionWorld, policy: ClusterPolicy
+    stored: RetentionWorld, policy: ClusterPolicy, *, says: bool
 ) -> None:
+    """Some say so only when there is something to delete: an orphan shows it first."""
     points = [stored.take(DAY * days) for days in (9, 2)]
-    stored.registry.deletes = False
+    key, _ = stored.checkpoint(DAY * 5)
+    stored.registry.deletes, stored.registry.says_it_deletes = False, says
     with pytest.raises(RegistryDeletionRefusedError):
         run(policy)
     assert all(stored.is_whole(point) for point in points)
+    assert key in stored.objects.stored
+
+
+def test_a_deletion_that_is_refused_late_costs_one_restore_point_and_no_archive(
+    stored: RetentionWorld, policy: ClusterPolicy
+) -> None:
+    points = [stored.take(DAY * days) for days in (9, 8, 2)]
+    stored.registry.deletes = False
+    for offered in (2, 2):
+        with pytest.raises(RegistryDeletionRefusedError):
+            run(policy)
+        assert [stored.is_offered(point) for point in points].count(True) == offered
+    assert len(stored.registry.images) == len(points)
+    assert len(stored.objects.stored) == 2 * len(points) + 2
 
 
 def test_a_point_whose_image_is_in_another_registry_stays(

@@ -282,6 +282,8 @@ class FakeReceiver:
         self.fenced: dict[tuple[str, str], str] = {}
         """Cluster and package to the claim."""
         self.put: dict[tuple[str, str], Lease] = {}
+        self.others: dict[str, tuple[str, ...]] = {}
+        """More nodes of a cluster, which are heard."""
         self.confirms = True
         """Agents that are heard report that none of the fenced pods runs."""
 
@@ -294,8 +296,12 @@ class FakeReceiver:
             silent_seconds=grace.total_seconds() + 1 if silent else 0,
             trusted=True,
         )
+        others = tuple(
+            node.model_copy(update={"node": name, "health": Health.READY, "silent_seconds": 0})
+            for name in self.others.get(cluster, ())
+        )
         epoch = self.epochs.get(cluster, 1)
-        return ClusterReport(cluster=cluster, epoch=epoch, nodes=(node,))
+        return ClusterReport(cluster=cluster, epoch=epoch, nodes=(node, *others))
 
     def claim(self, cluster: str, request: ClaimRequest) -> Claim | ClaimRefusal:
         with self.world.moment("receiver"):
@@ -329,7 +335,9 @@ class FakeReceiver:
         return tuple(
             claim
             for claim in reversed(self.given.values())
-            if cluster in (None, claim.cluster) and is_open in (None, claim.ended is None)
+            if cluster in (None, claim.cluster)
+            and policy in (None, claim.policy)
+            and is_open in (None, claim.ended is None)
         )
 
     def fences(self, claim_id: str) -> tuple[PackageFence, ...]:
@@ -380,8 +388,10 @@ class FakeSignal:
         self.world = world
         self.cluster = cluster
 
-    def ask(self, **_: Any) -> SecondSignal:
+    def ask(self, *, silent_nodes: Sequence[str] = (), **_: Any) -> SecondSignal:
         away = f"kube:{self.cluster}" in self.world.away
+        if self.world.receiver.others.get(self.cluster) and silent_nodes:
+            return SecondSignal(ApiSign.NODES_NOT_READY, nodes_not_ready=frozenset(silent_nodes))
         return SecondSignal(ApiSign.SILENT if away else ApiSign.ANSWERS)
 
 
@@ -413,6 +423,10 @@ class FakeCluster:
         if self.side.memory is None:
             raise AwayError("no pod", where=self.cluster, do="wait")
         return a_pod(), ()
+
+    def pods(self, workload: Workload) -> tuple[Pod, ...]:
+        self.world.ask(self.part)
+        return (a_pod(),)
 
     def describe_door(self, workload: Workload) -> Any:
         return SimpleNamespace(services=("video",), leaks=("open connections",))

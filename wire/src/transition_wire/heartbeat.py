@@ -111,5 +111,5 @@ class HeartbeatReply(WireModel):
     leases: tuple[Lease, ...] = ()
     """Those renewed by this very heartbeat. One that is missing here is not renewed."""
     released: tuple[PackageName, ...] = ()
-    """Of the leases that the heartbeat named, those that exist no more although their package is
-    not fenced: its pods are open again. A lease that is merely missing stays closed."""
+    """Packages whose leases were withdrawn although they are not fenced: their pods are open again.
+    A lease that is merely missing stays closed."""

@@ -131,14 +131,14 @@ def test_a_pod_is_gone_only_when_no_container_can_run(
         lambda: api.remove(PODS, "video-1-a"),
     )
     hook.wait_gone(workload.pods, timeout=MINUTE)
-    assert clock.now == pytest.approx(1.0)
+    assert clock.now == pytest.approx(0.6)
 
 
 def test_pods_that_remain_are_named_at_the_deadline(hook: ClusterHook, clock: Clock) -> None:
     workload = hook.find_workload("video")
     with pytest.raises(PodsRemainError, match="video-1-a Running"):
         hook.wait_gone(workload.pods, timeout=MINUTE)
-    assert clock.now == pytest.approx(60)
+    assert 60 <= clock.now < 60.25
 
 
 def test_an_api_server_that_is_away_does_not_mean_that_pods_are_gone(

@@ -36,7 +36,7 @@ def test_a_commit_is_applied_once_the_api_server_wants_its_images(
         lambda: api.add(DEPLOYMENTS, with_image(IMAGE)),
     )
     wait(hook)
-    assert clock.now > 0.75
+    assert clock.now > 0.3
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from pytest_httpserver import HTTPServer
 from transition_wire.archive_name import ArchiveName
 from werkzeug import Request, Response
 
-from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.image import image_annotations, image_manifest
 from airflow_transition.core.image_names import image_tag
 from airflow_transition.core.remains import StoredImage, WorkloadPlace
@@ -181,7 +180,7 @@ def test_deleting_tells_whether_it_was_there(
         (405, "UNSUPPORTED", RegistryDeletionRefusedError),
         (405, "anything", RegistryDeletionRefusedError),
         (400, "UNSUPPORTED", RegistryDeletionRefusedError),
-        (400, "DIGEST_INVALID", TransitionError),
+        (400, "MANIFEST_DANGLING_TAG", RegistryDeletionRefusedError),
         (409, "DENIED", RegistryRefusedError),
         (403, "DENIED", RegistryDeniedError),
         (500, "UNKNOWN", RegistryUnavailableError),

@@ -1,0 +1,140 @@
+"""Choose the target of a failover from what was seen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow_transition.core.cluster_health import ApiSign, agents
+from airflow_transition.core.failover_choice import (
+    Need,
+    Offer,
+    TargetChoice,
+    Targets,
+    choose_target,
+)
+from airflow_transition.core.health_report import Health
+from airflow_transition.core.move import AUTOMATIC
+from airflow_transition.core.placement import Candidate, Freshness
+from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.failover_look import Look, restore_points
+from airflow_transition.operators.lost_packages import LostPackage
+from airflow_transition.operators.preflight import NoTargetError
+
+if TYPE_CHECKING:
+    from transition_wire.node_facts import NodeFacts
+
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
+
+_FACTS_LIMIT = timedelta(minutes=30)
+"""As for a planned move: three times the interval at which an agent writes its node's facts."""
+_FEW, _MANY = 3, 100
+"""Restore points of a workload that are read."""
+
+
+@dataclass(frozen=True)
+class FailoverTarget:
+    """One choice for all packages of a lost cluster."""
+
+    policy: ClusterPolicy
+    wanted: str
+    """A cluster that a person chose, or `automatic`."""
+    lost: str
+    seen: Look
+    store: "CheckpointStoreHook"
+    now: datetime
+
+    def choose(self, lost: Sequence[LostPackage]) -> tuple[Offer, tuple[str, ...]]:
+        """By the newest restore points; only where they do not serve, those before are read."""
+        targets = self._targets(lost)
+        for newest in (_FEW, _MANY):
+            choice = self._choice(lost, targets=targets, newest=newest)
+            offer = choice.offer
+            if offer is not None and not offer.left and not offer.cold:
+                break
+        placement = tuple(str(offer) for offer in choice.offers)
+        if choice.offer is None:
+            raise NoTargetError(
+                "no cluster can take the packages",
+                where=f"policy {self.policy.name}, target {self.wanted}",
+                found="; ".join(placement) or "no candidate",
+                do="see the reasons; failover.coldStart starts packages without their memory",
+            )
+        return choice.offer, placement
+
+    def _choice(
+        self, lost: Sequence[LostPackage], *, targets: Targets, newest: int
+    ) -> TargetChoice:
+        failover = self.policy.spec.failover
+        selectors = [one.selector for one in lost if _has_memory(one)]
+        points = restore_points(
+            self.policy, found=self.seen, packages=selectors, store=self.store, newest=newest
+        )
+        needs = [
+            Need(
+                one.name,
+                points=points.get(one.name, ()),
+                cold=failover.cold_start or not _needs_memory(one),
+            )
+            for one in lost
+        ]
+        return choose_target(
+            needs, targets=targets, now=self.now, max_age=failover.max_restore_point_age
+        )
+
+    def _targets(self, lost: Sequence[LostPackage]) -> Targets:
+        wanted = self.policy.spec.target_cluster_policy
+        candidates = [Candidate(each.name, weight=each.weight) for each in wanted.prefer_clusters]
+        if self.policy.source.name != self.lost:
+            candidates.append(Candidate(self.policy.source.name))
+        unfit = dict(_unfit(self.seen))
+        half_moved = {one.half_moved_to for one in lost if one.half_moved_to}
+        for name in {each.name for each in candidates} if half_moved else ():
+            if half_moved != {name}:
+                unfit[name] = f"a planned move to {', '.join(sorted(half_moved))} was under way"
+        return Targets(
+            candidates=candidates,
+            avoid=[each.name for each in wanted.avoid_clusters],
+            lost=self.lost,
+            facts=_fit_nodes(self.seen),
+            unfit=unfit,
+            forced=None if self.wanted == AUTOMATIC else self.wanted,
+            freshness=Freshness(now=self.now, limit=_FACTS_LIMIT),
+        )
+
+
+def _has_memory(one: LostPackage) -> bool:
+    """Whether a restore point is chosen; what a planned move has promoted is newer than any."""
+    return one.selector.live_state_package and not one.half_moved_to
+
+
+def _needs_memory(one: LostPackage) -> bool:
+    return one.selector.package_type == "Stateful" and not one.half_moved_to
+
+
+def _unfit(seen: Look) -> Iterator[tuple[str, str]]:
+    """Clusters that cannot take anything now."""
+    for cluster, signal in seen.signals.items():
+        if signal.sign is not ApiSign.ANSWERS and signal.sign is not ApiSign.NODES_NOT_READY:
+            yield cluster, str(signal)
+    for cluster, report in seen.reports.items():
+        counted = agents(report)
+        if counted and all(node.health is Health.NOT_READY for node in counted):
+            yield cluster, "all its agents are silent"
+    for cluster, files in seen.files.items():
+        if files is None:
+            yield cluster, "its repository does not answer"
+
+
+def _fit_nodes(seen: Look) -> "dict[str, list[NodeFacts]]":
+    """Facts of each cluster's nodes, without those that are silent."""
+    silent = {
+        (cluster, node.node)
+        for cluster, report in seen.reports.items()
+        for node in agents(report)
+        if node.health is Health.NOT_READY
+    }
+    return {
+        cluster: [one for one in facts if (cluster, one.node) not in silent]
+        for cluster, facts in seen.facts.items()
+    }

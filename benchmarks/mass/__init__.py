@@ -1,0 +1,1 @@
+"""A thousand packages of one cluster, whose pods are simulated."""
