@@ -1,5 +1,6 @@
 """The receiver as an ASGI application: mounted in Airflow's API server, or alone under uvicorn."""
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Receive, Scope, Send
 from transition_wire.heartbeat import Heartbeat
 
 import airflow_transition
@@ -26,6 +28,8 @@ from airflow_transition.heartbeat.people import Authenticate
 from airflow_transition.heartbeat.receiver import NotReadyError, Receiver
 from airflow_transition.heartbeat.settings import ReceiverSettings
 from airflow_transition.heartbeat.store import Store
+
+log = logging.getLogger(__name__)
 
 _UNAVAILABLE = 503
 _ROUTERS = (
@@ -72,7 +76,13 @@ def create_app(
 
 
 class _Application(FastAPI):
-    """Names the models of heartbeats, which are read by hand, in its OpenAPI document."""
+    """Reads heartbeats by hand, and names their models in its OpenAPI document all the same."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if Heartbeats.is_one(scope):
+            await self.state.heartbeats(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
@@ -100,6 +110,7 @@ async def _not_ready(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _no_database(_: Request, error: Exception) -> JSONResponse:
-    """The driver's message can hold the address and the values: only its kind is told."""
+    """The driver's message can hold the address and the values: it is for the log only."""
+    log.error("the database did not do what was asked: %s", getattr(error, "orig", error))
     detail = f"the receiver's database did not answer ({type(error).__name__}); try again"
     return JSONResponse({"detail": detail}, status_code=_UNAVAILABLE)

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_transition.heartbeat.node import Node
-
 if TYPE_CHECKING:
     import asyncio
+
+    from airflow_transition.heartbeat.node import Node
 
 GrantKey = tuple[str, str, str, str]
 """Cluster, namespace, package and node."""

@@ -17,7 +17,7 @@ from airflow_transition.heartbeat.watches import TooManyGracePeriodsError
 router = APIRouter(tags=["failover"])
 
 _MOST_PACKAGES = 10_000
-_STATUS = {"taken": 409, "epoch": 409, "limit": 429}
+_STATUS = {"taken": 409, "epoch": 409, "heard": 409, "limit": 429}
 ClaimId = Annotated[str, Field(min_length=1, max_length=600, pattern=r"^[^\x00]*$")]
 
 
@@ -36,7 +36,10 @@ class ClaimEnd(WireModel):
     responses={
         **answers(400, 413),
         200: {"model": Claim, "description": "The same run has it already"},
-        409: {"model": ClaimRefusal, "description": "Taken, or the epoch has risen"},
+        409: {
+            "model": ClaimRefusal,
+            "description": "Taken, the epoch has risen, or agents are heard",
+        },
         429: {"model": ClaimRefusal, "description": "Too much would move at once"},
     },
 )

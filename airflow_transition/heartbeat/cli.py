@@ -4,7 +4,8 @@ from typing import Any
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
-_COMMANDS = "airflow_transition.heartbeat.commands"
+_RECEIVER = "airflow_transition.heartbeat.receiver_command"
+_TOKENS = "airflow_transition.heartbeat.token_commands"
 
 _arg: Any = Arg  # Airflow's class has no types
 _HOST = _arg(("--host",), default="127.0.0.1", help="Address to listen on")
@@ -23,19 +24,19 @@ _TOKEN_COMMANDS = (
     ActionCommand(
         name="create",
         help="Make a token and print it, once",
-        func=lazy_load_command(f"{_COMMANDS}.create_token"),
+        func=lazy_load_command(f"{_TOKENS}.create_token"),
         args=(_CLUSTER, _NODE, _READER, _DAYS),
     ),
     ActionCommand(
         name="list",
         help="Show all tokens' ids and whose they are",
-        func=lazy_load_command(f"{_COMMANDS}.list_tokens"),
+        func=lazy_load_command(f"{_TOKENS}.list_tokens"),
         args=(),
     ),
     ActionCommand(
         name="revoke",
         help="Refuse a token from now on",
-        func=lazy_load_command(f"{_COMMANDS}.revoke_token"),
+        func=lazy_load_command(f"{_TOKENS}.revoke_token"),
         args=(_TOKEN_ID,),
     ),
 )
@@ -51,7 +52,7 @@ def commands() -> list[GroupCommand]:
                 ActionCommand(
                     name="receiver",
                     help="Run the receiver of heartbeats alone, beside Airflow's API server",
-                    func=lazy_load_command(f"{_COMMANDS}.run_receiver"),
+                    func=lazy_load_command(f"{_RECEIVER}.run_receiver"),
                     args=(_HOST, _PORT, _TLS_CERT, _TLS_KEY),
                 ),
                 GroupCommand(name="token", help="Tokens of nodes", subcommands=_TOKEN_COMMANDS),

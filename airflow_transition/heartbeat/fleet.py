@@ -1,6 +1,7 @@
 """All nodes that the receiver knows, by cluster."""
 
 from collections.abc import Iterator, Sequence
+from sys import intern
 from typing import Any
 
 from airflow_transition.heartbeat.node import Node
@@ -17,15 +18,15 @@ class Fleet:
     def find(self, cluster: str, *, node: str) -> Node | None:
         return self._clusters.get(cluster, {}).get(node)
 
-    def add(self, cluster: str, *, node: str, trusted: bool) -> Node | None:
-        """A node that was not known; None: too many without a token are known already."""
-        if not trusted:
-            if self._guide_nodes >= self._most_guide_nodes:
-                return None
-            self._guide_nodes += 1
-        nodes = self._clusters.setdefault(cluster, {})
-        nodes[node] = Node(cluster, node=node, trusted=trusted)
-        return nodes[node]
+    def add(self, cluster: str, *, node: str) -> Node:
+        """A node that was not known, and has a token."""
+        return self._new(cluster, name=node, trusted=True)
+
+    def add_untrusted(self, cluster: str, *, node: str) -> Node | None:
+        """The same without a token; None: too many of them are known already."""
+        if self._guide_nodes >= self._most_guide_nodes:
+            return None
+        return self._new(cluster, name=node, trusted=False)
 
     def trust(self, node: Node) -> None:
         """It has a token of its own from now on."""
@@ -43,11 +44,14 @@ class Fleet:
         return gone
 
     def take(self, row: Sequence[Any]) -> tuple[Node, bool]:
-        """A row of the database; the node, and whether it tells of a new heartbeat."""
+        """A row of the database; the node, and whether it tells of a new heartbeat.
+
+        The database's word is taken whatever the bound says: what is in it was bounded.
+        """
         cluster, name, trusted = row[0], row[1], bool(row[5])
         node = self.find(cluster, node=name)
         if node is None:
-            node = self._known(cluster, name=name, trusted=trusted)
+            node = self._new(cluster, name=name, trusted=trusted)
             node.take(row)
             return node, True
         if trusted:
@@ -70,9 +74,9 @@ class Fleet:
     def __len__(self) -> int:
         return sum(len(nodes) for nodes in self._clusters.values())
 
-    def _known(self, cluster: str, *, name: str, trusted: bool) -> Node:
-        """The database's word is taken whatever the bound says: it is bounded itself."""
+    def _new(self, cluster: str, *, name: str, trusted: bool) -> Node:
         self._guide_nodes += not trusted
+        cluster, name = intern(cluster), intern(name)
         nodes = self._clusters.setdefault(cluster, {})
         nodes[name] = Node(cluster, node=name, trusted=trusted)
         return nodes[name]

@@ -35,7 +35,7 @@ def hear_guide(receiver: Receiver, *, heartbeat: GuideHeartbeat) -> str | None:
     node = receiver.fleet.find(cluster, node=name)
     if node is not None and node.trusted:
         return "this node has a token: heartbeats without it are not taken"
-    node = node or receiver.fleet.add(cluster, node=name, trusted=False)
+    node = node or receiver.fleet.add_untrusted(cluster, node=name)
     if node is None:
         return f"more than {receiver.settings.most_guide_nodes} nodes without a token"
     sequence = node.identities[0][2] + 1 if node.identities else 1

@@ -19,7 +19,7 @@ HEARTBEAT_RESULTS = (
     "refused",
     "unavailable",
 )
-CLAIM_RESULTS = ("given", "repeated", "taken", "epoch", "limit")
+CLAIM_RESULTS = ("given", "repeated", "taken", "epoch", "heard", "limit")
 _BATCH_SIZES = (1, 10, 100, 300, 1000, 3000, 10000)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from sys import intern
 from typing import Any, Literal
 
 from transition_wire.heartbeat import Heartbeat
@@ -67,6 +68,7 @@ class Node:
                     return "replay"
                 if place:
                     self.alternated = now
+                boot_id, agent_id = boot, agent  # those that are kept already
                 rest = self.identities[:place] + self.identities[place + 1 :]
                 break
         self.identities = ((boot_id, agent_id, sequence), *rest[: _REMEMBERED_AGENTS - 1])
@@ -77,7 +79,7 @@ class Node:
         """Keep what people see of it."""
         self.last_seen = wall
         self.skew = beat.sent.timestamp() - wall
-        self.agent_version = beat.agent_version
+        self.agent_version = intern(beat.agent_version)
         self.memory_pressure = beat.memory_pressure
         self.free_bytes = beat.free_bytes
         self.last_upload_seconds = beat.last_upload_seconds

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -18,8 +18,8 @@ from airflow_transition.heartbeat.node import Node
 from airflow_transition.heartbeat.promises import Promises
 from airflow_transition.heartbeat.settings import ReceiverSettings
 from airflow_transition.heartbeat.store import Remembered, Store
-from airflow_transition.heartbeat.token import TokenBook, TokenChange
-from airflow_transition.heartbeat.token_rows import changes_since
+from airflow_transition.heartbeat.token import TokenBook
+from airflow_transition.heartbeat.token_rows import take_changes
 from airflow_transition.heartbeat.watches import Watches
 from airflow_transition.heartbeat.writer import Writer
 
@@ -57,6 +57,7 @@ class Receiver:
         self.grants = Grants()
         self.promises = Promises()
         self.ready = False
+        self.on_ready: Callable[[], object] = lambda: None
         self.started = now()
         self.watches = Watches(
             self.fleet, now=self.started, pause_seconds=settings.pause.total_seconds()
@@ -220,36 +221,36 @@ class Receiver:
     # --- what the database knows ---
 
     async def load(self) -> None:
+        """Read the tables. Only from then on it listens: it may have been made long before."""
         try:
             await self.writer.write(self.store.prepare, statements=2)
-            remembered = await self.writer.read(self.store.load)
-            tokens = await self.writer.read(lambda: changes_since(self.store, change=0))
+            remembered = await self.writer.read(self._remember)
         except (SQLAlchemyError, OSError) as error:
             log.error(  # noqa: TRY400 - a trace would tell no more, once a second
                 "the receiver cannot read its tables (%s); run `airflow db migrate`",
                 type(error).__name__,
             )
             return
-        self._take(remembered, tokens=tokens)
-
-    def _take(self, remembered: Remembered, *, tokens: Iterable[TokenChange]) -> None:
-        """Only from here on it listens: the application may have been made long before."""
-        self.watches.begin(self.now())
-        self._next_tick = self.now()
-        for row in remembered.nodes:
-            self.watches.heard(self.fleet.take(row)[0])
-        self.grants.load(remembered.grants)
-        self.tokens.take(tokens)
         self._batches = dict(remembered.batches)
+        self.started = self._next_tick = self.now()
+        self.watches.begin(self.started)
         self._promise(remembered.promises)
-        self.started = self.now()
         self.ready = True
+        self.on_ready()
         log.info("the receiver knows %d nodes and %d tokens", len(self.fleet), len(self.tokens))
+
+    def _remember(self) -> Remembered:
+        """In the writer's thread; before the receiver is ready nothing else looks at these."""
+        remembered = self.store.load()
+        for row in self.store.nodes():
+            self.fleet.take(row)
+        self.grants.load(remembered.grants)
+        take_changes(self.store, book=self.tokens)
+        return remembered
 
     async def _read_promises(self) -> None:
         promises = await self.writer.read(self.store.promises)
-        after = self.tokens.change
-        self.tokens.take(await self.writer.read(lambda: changes_since(self.store, change=after)))
+        await self.writer.read(lambda: take_changes(self.store, book=self.tokens))
         self._promise(promises)
 
     def _promise(self, promises: Promises) -> None:

@@ -41,10 +41,9 @@ class Remembered:
     """What the database knows when a receiver starts."""
 
     promises: Promises
-    nodes: Sequence[Sequence[Any]]
     grants: Sequence[Sequence[Any]]
     batches: Mapping[str, int]
-    """Of each receiver, the last one that is in `nodes`."""
+    """Of each receiver, the last one that the nodes have in them."""
 
 
 class Store:
@@ -79,13 +78,18 @@ class Store:
             connection.execute(delete(tables.receiver).where(tables.receiver.c.seen < before))
 
     def load(self) -> Remembered:
-        """The batches' numbers before the nodes: what is newer is read again, and does no harm."""
+        """Before the nodes: what is newer than its batches' numbers is read again, without harm."""
         with self._engine.connect() as connection:
             batches = self._batches(connection)
             promises = read_promises(connection)
-            nodes = connection.execute(select(*_NODE_COLUMNS)).all()
             grants = connection.execute(select(tables.grant)).all()
-        return Remembered(promises=promises, nodes=nodes, grants=grants, batches=batches)
+        return Remembered(promises=promises, grants=grants, batches=batches)
+
+    def nodes(self) -> Iterator[Sequence[Any]]:
+        """In parts: 50,000 rows at once would cost more memory than the nodes do for ever."""
+        with self._engine.connect() as connection:
+            streamed = {"yield_per": 1000}
+            yield from connection.execute(select(*_NODE_COLUMNS), execution_options=streamed)
 
     def promises(self) -> Promises:
         with self._engine.connect() as connection:

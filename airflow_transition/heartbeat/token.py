@@ -57,8 +57,9 @@ class Bearer:
     """Whom a token speaks for."""
 
     kind: TokenKind
-    cluster: str | None
-    node: str | None
+    cluster: str
+    """Empty: a reader's."""
+    node: str
     expires: float | None
     """Seconds since 1970; the receiver's wall clock decides."""
 
@@ -82,13 +83,16 @@ class TokenBook:
         """The newest that is in here."""
 
     def take(self, changes: Iterable[TokenChange]) -> None:
+        """What fails on the way is asked for again: the number follows at the end."""
+        newest = self.change
         for change in changes:
             key = bytes.fromhex(change.digest)
             if change.bearer is None:
                 self._bearers.pop(key, None)
             else:
                 self._bearers[key] = change.bearer
-            self.change = max(self.change, change.change)
+            newest = max(newest, change.change)
+        self.change = newest
 
     def bearer(self, secret: bytes, *, wall: float) -> Bearer | None:
         """Looked up by its hash, so that timing tells nothing of a token that is nearly right."""

@@ -1,6 +1,7 @@
 """Tokens in their table. Nothing here ever holds one in clear but the one that is made."""
 
 from datetime import datetime
+from sys import intern
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -10,6 +11,7 @@ from airflow_transition.heartbeat.store import Store
 from airflow_transition.heartbeat.token import (
     Bearer,
     NewToken,
+    TokenBook,
     TokenChange,
     TokenReport,
     TokenRequest,
@@ -63,10 +65,12 @@ def revoke_token(store: Store, *, token_id: str, now: datetime) -> TokenReport |
         return None if row is None else _report(row)
 
 
-def changes_since(store: Store, *, change: int) -> list[TokenChange]:
+def take_changes(store: Store, *, book: TokenBook) -> None:
+    """Into the book goes what it does not have yet, in parts: 50,000 tokens fit twice in memory."""
     with store.reading() as connection:
-        rows = connection.execute(select(tables.token).where(tables.token.c.change > change))
-        return [_change(row) for row in rows]
+        newer = select(tables.token).where(tables.token.c.change > book.change)
+        rows = connection.execute(newer, execution_options={"yield_per": 1000})
+        book.take(_change(row) for row in rows)
 
 
 def _report(row: Row[Any]) -> TokenReport:
@@ -85,5 +89,10 @@ def _change(row: Row[Any]) -> TokenChange:
     bearer = None
     if row.revoked is None:
         expires = None if row.expires is None else row.expires.timestamp()
-        bearer = Bearer(kind=row.kind, cluster=row.cluster, node=row.node, expires=expires)
+        bearer = Bearer(
+            kind=row.kind,
+            cluster=intern(row.cluster or ""),
+            node=intern(row.node or ""),
+            expires=expires,
+        )
     return TokenChange(digest=row.digest, bearer=bearer, change=row.change)

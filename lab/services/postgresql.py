@@ -160,5 +160,3 @@ def _program(name: str) -> str:
 
 def _version(program: Path) -> int:
     return int(program.parts[4])
-
-

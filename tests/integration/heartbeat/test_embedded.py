@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +22,7 @@ _LEASE = {
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
-    folder: Path = tmp_path_factory.mktemp("airflow")
+    folder = tmp_path_factory.mktemp("airflow")
     (folder / "dags").mkdir()
     instance = AirflowInstance(
         folder / "home",

@@ -121,14 +121,16 @@ class Site:
             await asyncio.sleep(0)
         return await asked
 
-    def pass_time(self, seconds: float) -> None:
-        """Time passes while the receiver listens: it ticks as in production."""
+    def pass_time(self, seconds: float, *, beside: "Site | None" = None) -> None:
+        """Time passes while the receiver listens: it ticks as in production, its neighbour too."""
         end = self.clock.monotonic + seconds
         while self.clock.monotonic < end - 1e-9:
             step = min(0.1, end - self.clock.monotonic)
             self.clock.monotonic += step
             self.clock.wall += step
-            self.receiver.tick()
+            for site in (self, beside):
+                if site is not None:
+                    site.receiver.tick()
 
     def pause(self, seconds: float) -> None:
         """Time passes while the receiver stands still; then it ticks again."""

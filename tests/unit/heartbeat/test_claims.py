@@ -43,11 +43,19 @@ async def test_of_many_runs_that_ask_at_once_one_gets_the_claim(open_site: OpenS
     async with open_site() as one, open_site(clock=one.clock, name="two") as two:
         await lost_cluster(one)
         await two.receiver.flush()
-        two.pass_time(3)
+        two.pass_time(3.3, beside=one)
         answers = await asyncio.gather(
             *(site.claim(run=f"failover.web/run-{n}") for n in range(5) for site in (one, two))
         )
         assert sorted(answer.status_code for answer in answers) == [200, 201] + [409] * 8
+
+
+async def test_a_cluster_that_is_heard_again_is_not_given_up(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        token = await lost_cluster(site)
+        await site.beat(token)
+        answer = await site.claim()
+        assert (answer.status_code, answer.json()["reason"]) == (409, "heard")
 
 
 async def test_an_old_fault_is_refused(open_site: OpenSite) -> None:
@@ -225,8 +233,7 @@ async def test_a_neighbours_grant_counts(open_site: OpenSite) -> None:
         token = await one.token()
         await one.call("PUT", LEASE_PATH, json=LEASE)
         await two.receiver.flush()
-        two.pass_time(10)
-        one.receiver.tick()
+        two.pass_time(10, beside=one)
         await one.stored(one.beat(token, leases=[kernel_lease()]))
         assert (await two.claim(approved=True)).status_code == 201
         assert not (await the_fence(two))["lease_expired"]

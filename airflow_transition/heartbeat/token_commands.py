@@ -1,38 +1,18 @@
-"""What `airflow transition ...` does. Needs the database, and so an administrator's shell."""
+"""`airflow transition token ...`. Needs the database, and so an administrator's shell."""
 
 import sys
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 
-import uvicorn
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 from pydantic import ValidationError
 
 from airflow_transition.heartbeat import token_rows
-from airflow_transition.heartbeat.airflow_app import airflow_receiver, airflow_store
-from airflow_transition.heartbeat.airflow_people import begin_standalone
+from airflow_transition.heartbeat.airflow_store import airflow_store
+from airflow_transition.heartbeat.store import Store
 from airflow_transition.heartbeat.token import TokenReport, TokenRequest
 
 _USAGE = 2
-_KEEP_ALIVE_SECONDS = 75
-"""Longer than most intervals: an agent's connection stays open between its heartbeats."""
-
-
-@providers_configuration_loaded
-def run_receiver(args: Namespace) -> None:
-    """Until it is told to end; then what was heard is stored."""
-    begin_standalone()
-    uvicorn.run(
-        airflow_receiver(),
-        host=args.host,
-        port=args.port,
-        ssl_certfile=args.tls_cert,
-        ssl_keyfile=args.tls_key,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=5,
-    )
 
 
 @providers_configuration_loaded
@@ -49,8 +29,7 @@ def create_token(args: Namespace) -> None:
         for each in error.errors():
             print(f"{'.'.join(map(str, each['loc']))} {each['msg']}".strip(), file=sys.stderr)
         sys.exit(_USAGE)
-    store = airflow_store()
-    store.prepare()
+    store = _store()
     token = token_rows.create_token(store, request=request, now=datetime.now(UTC))
     print(token.token)
     print(f"id {token.id}; this is the only time that it is shown", file=sys.stderr)
@@ -64,11 +43,18 @@ def list_tokens(_: Namespace) -> None:
 
 @providers_configuration_loaded
 def revoke_token(args: Namespace) -> None:
-    store = airflow_store()
+    store = _store()
     revoked = token_rows.revoke_token(store, token_id=args.token_id, now=datetime.now(UTC))
     if revoked is None:
         sys.exit(f"{args.token_id}: there is no such token; see `airflow transition token list`")
     print(_line(revoked))
+
+
+def _store() -> Store:
+    """The receiver may not have started yet, and then nothing is in its tables."""
+    store = airflow_store()
+    store.prepare()
+    return store
 
 
 def _line(token: TokenReport) -> str:

@@ -1,0 +1,41 @@
+"""`airflow transition receiver`: the receiver alone, beside Airflow's API server."""
+
+import gc
+from argparse import Namespace
+
+import uvicorn
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+from airflow_transition.heartbeat.airflow_app import airflow_receiver
+from airflow_transition.heartbeat.airflow_people import begin_standalone
+
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than most intervals: an agent's connection stays open between its heartbeats."""
+
+
+def _settle_memory() -> None:
+    """What is known at the start stays: the garbage collector need not walk through it again.
+
+    With 50,000 nodes each full collection would stop all answers for a tenth of a second.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@providers_configuration_loaded
+def run_receiver(args: Namespace) -> None:
+    """Until it is told to end; then what was heard is stored."""
+    begin_standalone()
+    app = airflow_receiver()
+    app.state.receiver.on_ready = _settle_memory
+    uvicorn.run(
+        app,
+        host=args.host,
+        port=args.port,
+        ssl_certfile=args.tls_cert,
+        ssl_keyfile=args.tls_key,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=5,
+    )
