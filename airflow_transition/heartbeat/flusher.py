@@ -60,6 +60,9 @@ class Flusher:
         except Exception as error:  # noqa: BLE001 - whatever it is, the batch must not be lost
             self._fail(batch, error=error)
             return None
+        except asyncio.CancelledError as error:
+            self._fail(batch, error=error)
+            raise
         if batch.committed is not None and not batch.committed.done():
             batch.committed.set_result(version)
         return version
@@ -75,7 +78,7 @@ class Flusher:
     def _writing(self, batch: Batch) -> Callable[[], int]:
         return lambda: self._store.write(batch)
 
-    def _fail(self, batch: Batch, *, error: Exception) -> None:
+    def _fail(self, batch: Batch, *, error: BaseException) -> None:
         """Newer heartbeats of the same nodes are in the open batch already; the others go along."""
         log.warning(
             "a batch of %d nodes was not stored: %s", len(batch.nodes), type(error).__name__
