@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import schemathesis
@@ -20,12 +19,13 @@ from airflow_transition.heartbeat.token import TokenRequest
 from airflow_transition.heartbeat.token_rows import create_token
 from tests.unit.heartbeat.site import START, authenticate
 
+_ADMIN = {"Authorization": "Bearer admin"}
 _TOKENS: dict[str, str] = {}
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    folder: Path = tmp_path_factory.mktemp("receiver")
+    folder = tmp_path_factory.mktemp("receiver")
     engine = create_engine(f"sqlite:///{folder}/receiver.db?timeout=30")
     metadata.create_all(engine)
     store = Store(engine)
@@ -35,7 +35,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     _TOKENS["/heartbeat"] = create_token(store, request=request, now=START).token
     asyncio.run(app.state.receiver.load())
     app.router.lifespan_context = lambda _: nullcontext()  # nothing has to happen by itself here
-    yield schemathesis.openapi.from_asgi("/openapi.json", app)
+    yield schemathesis.openapi.from_asgi("/openapi.json", app, headers=_ADMIN)
     engine.dispose()
 
 
