@@ -1,5 +1,6 @@
 """One lab and one Airflow for many failovers, each from where the last one led."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ from tests.system.ground import Ground
 
 _PATIENCE_SECONDS = 200
 """A scheduler that was killed with its tasks is missed after 45 s, and those are tried again."""
+_SETTLED_SECONDS = 25.0
 _WATCHED_SECONDS = 5.0
 _TRIES = 3
 _INTERVAL = timedelta(milliseconds=20)
@@ -35,7 +37,18 @@ _POINTS = "restore-points/"
 def arena(settings: LabSettings, *, story: Story) -> Iterator["Arena"]:
     """A lab with everything that a failover needs; taken down at the end."""
     with failover_lab(settings, story=story) as failovers:
-        yield Arena(failovers, story=story)
+        try:
+            yield Arena(failovers, story=story)
+        finally:
+            _keep_logs(settings)
+
+
+def _keep_logs(settings: LabSettings) -> None:
+    """The lab takes its folder away, and a failure can hardly be understood without them."""
+    kept = settings.state.parent / "chaos-logs"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(settings.state / "logs", kept / "lab")
+    shutil.copytree(settings.state / "airflow" / "logs", kept / "airflow", symlinks=True)
 
 
 @dataclass
@@ -163,15 +176,20 @@ class Arena:
         with suppress(AirflowLabError, requests.RequestException):
             self.failovers.airflow.wait_healthy(deadline=time.monotonic() + 120)
         wait_for_heartbeats(self.failovers.receiver, clusters=CLUSTERS)
+        # A returned kubelet starts what its store wants, behind closed doors, until it is told.
+        wait(lambda: self._running(source) == 0, seconds=_SETTLED_SECONDS)
         time.sleep(_WATCHED_SECONDS)
-        running = {name: len(containers(self.lab, cluster=name)) for name in (source, target)}
+        running = {name: self._running(name) for name in (source, target)}
         if running != {source: 0, target: 1}:
-            yield f"after the return these run: {running}"
+            yield f"{_SETTLED_SECONDS + _WATCHED_SECONDS} s after the return these run: {running}"
         if "replicas: 0" not in self.ground.repository(source).show():
             yield f"the repository of {source} still wants the package"
         found = _answer(lambda: state_of(self.lab, cluster=target).id)
         if found != identity:
             yield f"{target} answers with id {found}, not {identity}: it was started anew"
+
+    def _running(self, cluster: str) -> int:
+        return len(containers(self.lab, cluster=cluster))
 
 
 def _answer(ask: Callable[[], str]) -> str | None:
