@@ -1,7 +1,7 @@
 """Seconds until 1,000 packages of one lost cluster run on another, all at once.
 
 50 policies of 20 packages each: real heartbeats to the real receiver in Airflow's API server, real
-Airflow on PostgreSQL, a real Git server with one repository for each cluster, a real S3 server. The
+Airflow on SQLite, a real Git server with one repository for each cluster, a real S3 server. The
 pods are simulated. It begins with the first failover run and ends when every run has ended; that
 there is one commit for each policy in each repository is checked.
 """
@@ -31,7 +31,6 @@ from benchmarks.mass.ground import (
 from benchmarks.mass.target import SimulatedTarget, wait_running
 from lab.airflow import AirflowInstance, free_port
 from lab.services.loopback import Loopback
-from lab.services.postgresql import PostgreSql
 
 _DAGS = Path(__file__).resolve().parent.parent / "dags"
 _SECONDS = 600.0
@@ -78,7 +77,6 @@ def _stage(stack: ExitStack, *, progress: Progress) -> _Stage:
         put_restore_points(s3)
     target = stack.enter_context(SimulatedTarget(repositories[TARGET].bare))
     dead = f"https://127.0.0.1:{free_port()}"
-    database = stack.enter_context(PostgreSql())
     airflow = AirflowInstance(
         folder / "airflow",
         dags_folder=_DAGS,
@@ -87,7 +85,6 @@ def _stage(stack: ExitStack, *, progress: Progress) -> _Stage:
             git=git, s3=s3, repositories=repositories, apis={SOURCE: dead, TARGET: target.url}
         ),
         port=free_port(),
-        database_url=database.create_database("airflow"),
         settings=_SETTINGS,
         say=progress.say,
     )

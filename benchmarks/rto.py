@@ -5,6 +5,7 @@ point's image is made, and staged on the target: its layers lie on the node and 
 them. Each round goes the other way.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Network
@@ -50,6 +51,7 @@ class _Rounds:
         images = self._failovers.images(point)
         with self._story.step(f"staging {len(images)} image on {target}"):
             stage(lab, cluster=target, images=images)
+            os.sync()  # it was staged long ago: the restore does not wait for these writes
         self._failovers.wait_leases(source)
         known = self._failovers.runs()
         urls = {name: each.app_url for name, each in lab.clusters.items()}
