@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, updat
 from transition_wire.heartbeat import PodCopy
 
 from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest
-from airflow_transition.core.claims import decide_claim, epoch_after
+from airflow_transition.core.claims import PackageKey, decide_claim, epoch_after
 from airflow_transition.core.health_report import FleetReport
 from airflow_transition.heartbeat import tables
 from airflow_transition.heartbeat.store import Store
@@ -34,7 +34,13 @@ def give_claim(
             claims = _claims_that_count(connection, cluster=cluster, request=request, now=now)
             epoch = _epoch(connection, cluster=cluster)
             answer = decide_claim(
-                request, cluster=cluster, epoch=epoch, claims=claims, fleet=fleet, now=now
+                request,
+                cluster=cluster,
+                epoch=epoch,
+                claims=claims,
+                fleet=fleet,
+                now=now,
+                fenced=_fenced(connection, cluster=cluster),
             )
             claim = _new(answer, claims=claims)
             _write_claim(store, connection, claim=claim, epoch=epoch_after(claim, epoch=epoch))
@@ -111,6 +117,17 @@ def _claims_that_count(
         )
     )
     return [_claim(row) for row in rows]
+
+
+def _fenced(connection: Connection, *, cluster: str) -> dict[PackageKey, str]:
+    """Each fenced package and the claim that it is from; the newest one counts."""
+    fence = tables.fence.c
+    rows = connection.execute(
+        select(fence.namespace, fence.package, fence.claim)
+        .where(fence.cluster == cluster)
+        .order_by(fence.epoch)
+    )
+    return {(row.namespace, row.package): row.claim for row in rows}
 
 
 def _epoch(connection: Connection, *, cluster: str) -> int:

@@ -29,7 +29,9 @@ class Grants:
             given = self._of(node.cluster, (lease.namespace, lease.package))
             if node.node not in given:
                 first.add((node.cluster, lease.namespace, lease.package, node.node))
-            given[node.node] = arrived
+            before = given.get(node.node)
+            # An answer that waited may be older than one that was given meanwhile.
+            given[node.node] = arrived if before is None else max(before, arrived)
         return first
 
     def give_elsewhere(self, node: Node, *, leases: Iterable[Lease], now: float) -> None:

@@ -31,6 +31,8 @@ T = TypeVar("T")
 _LATE_SECONDS = 0.05
 """A tick so late finds heartbeats in the sockets that were not read yet."""
 _RETRY_SECONDS = 1.0
+_BACK_AFTER_INTERVALS = 2
+"""A node that was silent for longer may have lost its packages meanwhile."""
 
 
 class NotReadyError(TemporaryError):
@@ -67,6 +69,8 @@ class Receiver:
         self.writer = Writer(interval=settings.write_interval, metrics=self.metrics)
         self.flusher = Flusher(store, writer=self.writer, settings=settings, metrics=self.metrics)
         self._batches: dict[str, int] = {}
+        self._back: set[Node] = set()
+        """Nodes whose first heartbeat after a silence is not answered yet."""
         self._next_tick = self.started
         self._late = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -101,14 +105,18 @@ class Receiver:
 
     def hear(self, node: Node, *, heartbeat: Heartbeat) -> bool:
         """Take a heartbeat whose token fits; False: it is a replay, and nothing has changed."""
+        now, before = self.now(), node.heard
         verdict = node.hear(
             heartbeat.boot_id,
             agent_id=heartbeat.agent_id,
             sequence=heartbeat.sequence,
-            now=self.now(),
+            now=now,
         )
         if verdict == "replay":
             return False
+        longest = _BACK_AFTER_INTERVALS * heartbeat.interval_seconds
+        if before is None or now - before > longest:
+            self._back.add(node)
         node.show(heartbeat, wall=self.wall())
         self.heard(node)
         return True
@@ -119,18 +127,23 @@ class Receiver:
         self.flusher.open.hear(node)
 
     async def reply(self, node: Node) -> bytes:
-        """The answer to a heartbeat. With leases it waits for the transaction that allows them."""
+        """The answer to a heartbeat. With leases it waits for the transaction that allows them.
+
+        So does the first answer after a silence: another receiver may have just fenced what the
+        node runs.
+        """
         arrived = self.now()
         while True:
             promised = self.promises
             cluster = promised.of(node.cluster)
-            if not cluster.renewed:
+            if not cluster.renewed and node not in self._back:
                 return cluster.reply
             first = self.grants.give(node, leases=cluster.renewed, arrived=arrived)
             self.flusher.open.grants |= first
             self.flusher.open.hear(node)
             version = await asyncio.shield(self.flusher.committed())
             if version == promised.version:
+                self._back.discard(node)
                 return cluster.reply
             await self.refresh(version)
 
@@ -168,6 +181,7 @@ class Receiver:
         """Done once it is stored, so that the other receivers and the next life know it too."""
         gone = self._forget_here(cluster, name=node)
         if gone is not None:
+            self._back.discard(gone)
             self.flusher.open.forget(gone)
             await asyncio.shield(self.flusher.committed())
         await self.writer.write(lambda: forget_grants(self.store, cluster=cluster, node=node))

@@ -90,7 +90,7 @@ class Site:
     ) -> httpx.Response:
         """The next heartbeat of this agent; `fields` replace what it would say."""
         heartbeat = self.heartbeat(cluster, node=node, agent=agent, **fields)
-        return await self.post_beat(heartbeat.model_dump_json(), token=token)
+        return await self.stored(self.post_beat(heartbeat.model_dump_json(), token=token))
 
     def heartbeat(
         self, cluster: str = "cluster1", *, node: str = "node-a", agent: str = AGENT, **fields: Any

@@ -50,6 +50,31 @@ async def test_of_many_runs_that_ask_at_once_one_gets_the_claim(open_site: OpenS
         assert sorted(answer.status_code for answer in answers) == [200, 201] + [409] * 8
 
 
+async def test_a_plan_from_before_a_package_left_gets_no_second_claim(open_site: OpenSite) -> None:
+    """It was claimed by one run, and ended; the fence says that it left."""
+    async with open_site() as site:
+        await lost_cluster(site)
+        await site.claim()
+        await site.call("POST", "/claims/end", json={"id": CLAIM, "outcome": "verified"})
+        late = await site.claim(epoch=2, run="failover.web/run-2")
+        assert (late.status_code, late.json()["reason"]) == (409, "taken")
+        await site.call("DELETE", FENCE_PATH)
+        assert (await site.claim(epoch=2, run="failover.web/run-2")).status_code == 201
+
+
+async def test_the_first_answer_after_a_silence_has_the_fence_that_another_receiver_set(
+    open_site: OpenSite,
+) -> None:
+    async with open_site() as one, open_site(clock=one.clock, name="two") as two:
+        token = await lost_cluster(one)
+        await one.receiver.flush()
+        await two.receiver.flush()
+        two.pass_time(3.3, beside=one)
+        assert (await two.claim()).status_code == 201
+        told = (await one.stored(one.beat(token))).json()
+        assert (told["epoch"], len(told["fences"])) == (2, 1)
+
+
 async def test_a_cluster_that_is_heard_again_is_not_given_up(open_site: OpenSite) -> None:
     async with open_site() as site:
         token = await lost_cluster(site)
@@ -170,7 +195,8 @@ async def test_a_lease_waits_for_the_commit_and_a_fence_that_came_first_takes_it
     async with open_site() as one, open_site(clock=one.clock, name="two") as two:
         token = await lost_cluster(one)
         await one.call("PUT", LEASE_PATH, json=LEASE)
-        asked = asyncio.ensure_future(one.beat(token))
+        body = one.heartbeat().model_dump_json()
+        asked = asyncio.ensure_future(one.post_beat(body, token=token))
         await until(lambda: one.receiver.flusher.open.committed is not None)
         assert not asked.done(), "no lease without a commit"
         await two.receiver.flush()
