@@ -37,7 +37,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
         "db-managers": [f"{_PACKAGE}.heartbeat.db_manager.TransitionDBManager"],
-        "cli": [f"{_PACKAGE}.heartbeat.cli.commands"],
+        "cli": [f"{_PACKAGE}.cli.commands.commands"],
         "config": {"transition": {"description": _SECTION, "options": _OPTIONS}},
     }
 
