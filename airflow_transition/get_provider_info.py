@@ -117,6 +117,17 @@ _OPTIONS = {
         "receiver runs apart from Airflow's API server.",
         default="transition_receiver",
     ),
+    "management_cluster_conn_id": _option(
+        "Connection of type kubernetes that leads to a Cluster API management cluster. A cluster "
+        "without a connection of its own is then found there, by the Secret <cluster>-kubeconfig. "
+        "Empty: each cluster has a connection.",
+        default="",
+        example="management",
+    ),
+    "management_cluster_namespace": _option(
+        "Namespace of the Cluster objects and their Secrets in the management cluster.",
+        default="default",
+    ),
     "fencing_hook": _option(
         "A fencing of your own (network, cloud, power), as package.module.name: a function "
         "`fence(cluster, packages)`, or a class with that method, which gives a "

@@ -29,6 +29,7 @@ Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is 
   PATCH  /apis/apps/v1/namespaces/{ns}/{plural}/{name}                  application/merge-patch+json
          {"spec":{"replicas":0}}: a lost cluster that still answers
   POST   /api/v1/nodes/{node}/proxy/checkpoint/{ns}/{pod}/{container}?timeout=   (hooks/kubelet.py)
+         or, on the direct road, /checkpoint/{ns}/{pod}/{container}?timeout= of the kubelet itself
 
 Only where a policy has a quiesce hook:
 

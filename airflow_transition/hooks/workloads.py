@@ -93,6 +93,8 @@ class Pod:
     unscheduled: str | None = None
     """Why the scheduler finds no node."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    host_ip: str | None = None
+    """Its node's InternalIP."""
 
     @property
     def finished(self) -> bool:
@@ -155,6 +157,7 @@ def read_pod(found: Json, *, current: bool) -> Pod:
         ),
         unscheduled=scheduled.get("message") if scheduled.get("status") == "False" else None,
         labels=metadata.get("labels") or {},
+        host_ip=status.get("hostIP"),
     )
 
 

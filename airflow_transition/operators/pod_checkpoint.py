@@ -122,6 +122,7 @@ class PodCheckpointOperator(BaseOperator):
         began = time.monotonic()
         paths = outside.kubelet(package).checkpoint(
             node=str(pod.node),
+            address=pod.host_ip,
             namespace=pod.namespace,
             pod=pod.name,
             container=container,
