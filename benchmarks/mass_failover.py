@@ -1,7 +1,7 @@
 """Seconds until 1,000 packages of one lost cluster run on another, all at once.
 
 50 policies of 20 packages each: real heartbeats to the real receiver in Airflow's API server, real
-Airflow on SQLite, a real Git server with one repository for each cluster, a real S3 server. The
+Airflow on PostgreSQL, a real Git server with one repository for each cluster, a real S3 server. The
 pods are simulated. It begins with the first failover run and ends when every run has ended; that
 there is one commit for each policy in each repository is checked.
 """
@@ -31,9 +31,11 @@ from benchmarks.mass.ground import (
 from benchmarks.mass.target import SimulatedTarget, wait_running
 from lab.airflow import AirflowInstance, free_port
 from lab.services.loopback import Loopback
+from lab.services.postgresql import PostgreSql
 
 _DAGS = Path(__file__).resolve().parent.parent / "dags"
 _SECONDS = 600.0
+_SHOWN = 10
 _SETTINGS = {
     # nothing but the failover is measured
     ("dag_processor", "min_file_process_interval"): "3600",
@@ -61,7 +63,7 @@ def _round(progress: Progress) -> Sample:
         with progress.step(f"{SOURCE} falls silent; until {POLICIES * PACKAGES} packages run"):
             stage.agents.silence(SOURCE)
             wait_running(stage.target, count=POLICIES * PACKAGES, seconds=_SECONDS)
-        return _sample(stage)
+        return _sample(stage, progress=progress)
 
 
 def _stage(stack: ExitStack, *, progress: Progress) -> _Stage:
@@ -77,6 +79,7 @@ def _stage(stack: ExitStack, *, progress: Progress) -> _Stage:
         put_restore_points(s3)
     target = stack.enter_context(SimulatedTarget(repositories[TARGET].bare))
     dead = f"https://127.0.0.1:{free_port()}"
+    database = stack.enter_context(PostgreSql())
     airflow = AirflowInstance(
         folder / "airflow",
         dags_folder=_DAGS,
@@ -85,6 +88,7 @@ def _stage(stack: ExitStack, *, progress: Progress) -> _Stage:
             git=git, s3=s3, repositories=repositories, apis={SOURCE: dead, TARGET: target.url}
         ),
         port=free_port(),
+        database_url=database.create_database("airflow"),
         settings=_SETTINGS,
         say=progress.say,
     )
@@ -108,7 +112,7 @@ def _receiver(airflow: AirflowInstance) -> dict[str, object]:
     }
 
 
-def _sample(stage: _Stage) -> Sample:
+def _sample(stage: _Stage, *, progress: Progress) -> Sample:
     """From the first run's creation to the last run's end; exactly one run for each policy."""
     began, started, ended = [], [], []
     for policy in policy_names():
@@ -123,25 +127,31 @@ def _sample(stage: _Stage) -> Sample:
         started.append(_time(run["start_date"]))
         ended.append(_time(run["end_date"]))
     first = min(began)
-    tries = _tries(stage)
+    again = list(_tried_again(stage))
+    for line in again[:_SHOWN]:
+        progress.say(line)
     _prove_commits(stage)
     return Sample(
         (max(ended) - first).total_seconds(),
         {
             "all runs created, s": (max(began) - first).total_seconds(),
             "first run ended, s": (min(ended) - first).total_seconds(),
-            "tasks that were tried again": float(tries),
+            "tasks that were tried again": float(len(again)),
         },
     )
 
 
-def _tries(stage: _Stage) -> int:
-    again = 0
+def _tried_again(stage: _Stage) -> Iterator[str]:
+    """Each task that needed more than one try, and why the first one ended."""
     for policy in policy_names():
-        (run,) = stage.airflow.runs(f"failover.{policy}")
-        tasks = stage.airflow.tasks_of(f"failover.{policy}", run_id=run["dag_run_id"])
-        again += sum(task.try_number > 1 for task in tasks)
-    return again
+        dag_id = f"failover.{policy}"
+        (run,) = stage.airflow.runs(dag_id)
+        run_id = run["dag_run_id"]
+        for task in stage.airflow.tasks_of(dag_id, run_id=run_id):
+            if task.try_number > 1:
+                log = stage.airflow.task_log(dag_id, run_id=run_id, task_id=task.task_id)
+                lines = [line for line in log.splitlines() if "rror" in line] or ["no word"]
+                yield f"{dag_id} {task.task_id}: {lines[-1][-300:]}"
 
 
 def _prove_commits(stage: _Stage) -> None:

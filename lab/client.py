@@ -76,7 +76,9 @@ class Client:
     def __exit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        self.call("DELETE", f"/api/v1/namespaces/{self.namespace}")
+        path = f"/api/v1/namespaces/{self.namespace}"
+        # A kept connection may be ending at this very moment.
+        wait_for(lambda: self.call("DELETE", path) is not None, what=f"{path} is deleted")
         wait_for(lambda: not self.pods(), what="the namespace's pods end")
         self.session.close()
 

@@ -1,6 +1,7 @@
 """`airflow transition receiver`: the receiver alone, beside Airflow's API server."""
 
 import gc
+import sys
 from argparse import Namespace
 
 import uvicorn
@@ -9,6 +10,8 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 from airflow_transition.heartbeat.airflow_app import airflow_receiver
 from airflow_transition.heartbeat.airflow_people import begin_standalone
 
+_SWITCH_SECONDS = 0.0005
+"""So long the writer's thread may keep the interpreter while heartbeats wait; 5 ms by default."""
 _KEEP_ALIVE_SECONDS = 75
 """Longer than most intervals: an agent's connection stays open between its heartbeats."""
 
@@ -20,6 +23,7 @@ def _settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 @providers_configuration_loaded
