@@ -14,7 +14,7 @@ from airflow_transition.core.errors import TemporaryError, TransitionError
 from airflow_transition.core.package_edits import Files
 from airflow_transition.core.whereabouts import NowhereError, SeveralPlacesError, Whereabouts
 from airflow_transition.operators.at_once import at_once
-from airflow_transition.operators.receiver import lease_for, receiver_if_any
+from airflow_transition.operators.receiver import given_up_on, lease_for, receiver_if_any
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.workloads import Workload
@@ -58,15 +58,11 @@ def _only_place(where: Whereabouts) -> str:
 
 def _given_up(place: ClusterPackage) -> bool | None:
     """Whether a failover took the package away from the cluster; None: nobody says."""
-    receiver = receiver_if_any()
-    if receiver is None:
-        return False
     try:
-        claims = receiver.claims(cluster=place.cluster)
+        return place.package in given_up_on(receiver_if_any(), cluster=place.cluster)
     except TransitionError as error:
         log.warning("not known whether a failover took it from %s: %s", place.cluster, error)
         return None
-    return any(place.package in {copy.package for copy in claim.packages} for claim in claims)
 
 
 def register_lease(package: ClusterPackage, *, workload: "Workload", seconds: float) -> None:
