@@ -36,7 +36,10 @@ PROGRAMS = {
 }
 """Each program that the lab calls, and the Debian package that has it."""
 
-_LIBRARIES = {Path("/usr/lib/podman/netavark"): "netavark"}
+_LIBRARIES = {
+    Path("/usr/lib/podman/netavark"): "netavark",
+    Path("/usr/lib/postgresql/15/bin/postgres"): "postgresql-15",  # the receiver's tests
+}
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 Say = Callable[[str], None]
@@ -103,7 +106,8 @@ def _no_daemons() -> Iterator[None]:
 def _disable_units() -> None:
     """Nor after the next boot, where systemd runs the machine."""
     if Path("/run/systemd/system").is_dir():
-        run("systemctl", "disable", "docker-registry.service", "podman.socket", "podman.service")
+        units = ("docker-registry.service", "podman.socket", "podman.service", "postgresql.service")
+        run("systemctl", "disable", *units)
 
 
 def _system(settings: LabSettings) -> Iterator[str]:

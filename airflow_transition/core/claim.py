@@ -28,7 +28,7 @@ class ClaimRequest(WireModel):
     """Asks for the right to move a policy's packages away from a cluster."""
 
     policy: DnsSubdomain
-    epoch: int = Field(ge=1)
+    epoch: int = Field(ge=1, lt=2**31)
     """Of the fault: the cluster's epoch as the heartbeats' absence was seen."""
     run: str = Field(min_length=1, max_length=500)
     """`<dag id>/<run id>`: the same run may ask again."""

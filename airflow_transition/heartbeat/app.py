@@ -61,8 +61,7 @@ def create_app(
         title="airflow-transition receiver",
         version=airflow_transition.__version__,
         lifespan=_lifespan,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # service_routes has it, for people who are known
     )
     app.state.receiver = receiver
     app.state.heartbeats = Heartbeats(receiver)

@@ -6,8 +6,8 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from transition_wire.model import DnsSubdomain
 
 from airflow_transition.core.health_report import ClusterReport, FleetReport
-from airflow_transition.heartbeat import node_rows
 from airflow_transition.heartbeat.answers import answers
+from airflow_transition.heartbeat.flusher import NotStoredError
 from airflow_transition.heartbeat.people import Admin, AnyPerson, TheReceiver
 from airflow_transition.heartbeat.receiver import Receiver
 from airflow_transition.heartbeat.reports import cluster_report, fleet_report
@@ -79,10 +79,10 @@ async def cluster(
 )
 async def forget_node(receiver: TheReceiver, cluster: DnsSubdomain, node: DnsSubdomain) -> None:
     """Forget a node that is gone for good: its silence counts no more. Repeatable."""
-    await receiver.change(
-        lambda: node_rows.forget_node(receiver.store, cluster=cluster, node=node), statements=3
-    )
-    receiver.forget(cluster, node=node)
+    try:
+        await receiver.forget(cluster, node=node)
+    except NotStoredError:
+        raise HTTPException(503, "the receiver's database does not answer; try again") from None
 
 
 def _watch(receiver: Receiver, *, grace_seconds: float | None) -> Watch:

@@ -40,9 +40,10 @@ class Flusher:
             self._waited_for.set()
         return self.open.committed
 
-    async def pause(self) -> None:
-        """Until the next batch is due: sooner where replies wait for it."""
-        longest = self._settings.flush_interval.total_seconds()
+    async def pause(self, *, idle: bool) -> None:
+        """Until the next batch is due: sooner where replies wait for it, later where no node is."""
+        most = self._settings.idle_interval if idle else self._settings.flush_interval
+        longest = most.total_seconds()
         shortest = self._settings.waited_flush_interval.total_seconds()
         since = time.monotonic() - self._begun
         with suppress(TimeoutError):
@@ -50,23 +51,24 @@ class Flusher:
                 await self._waited_for.wait()
         await asyncio.sleep(max(0.0, shortest - (time.monotonic() - self._begun)))
 
-    async def flush(self) -> int | None:
-        """The promises' version as the database has it; None: it does not answer."""
+    async def flush(self) -> bool:
+        """Store what gathered, if anything did; False: the database does not answer."""
         batch, self.open = self.open, Batch()
         self._waited_for.clear()
         self._begun = time.monotonic()
         try:
-            version = await self._send(batch)
+            version = await self._send(batch) if batch else None
         except Exception as error:  # noqa: BLE001 - whatever it is, the batch must not be lost
             self._fail(batch, error=error)
-            return None
-        if batch.committed is not None and not batch.committed.done():
+            return False
+        except asyncio.CancelledError as error:
+            self._fail(batch, error=error)
+            raise
+        if version is not None and batch.committed is not None and not batch.committed.done():
             batch.committed.set_result(version)
-        return version
+        return True
 
     async def _send(self, batch: Batch) -> int:
-        if not batch.nodes:
-            return await self._writer.read(self._store.version)
         with self._metrics.batch_seconds.time():
             version = await self._writer.write(self._writing(batch))
         self._metrics.batch_nodes.observe(len(batch.nodes))
@@ -75,13 +77,12 @@ class Flusher:
     def _writing(self, batch: Batch) -> Callable[[], int]:
         return lambda: self._store.write(batch)
 
-    def _fail(self, batch: Batch, *, error: Exception) -> None:
+    def _fail(self, batch: Batch, *, error: BaseException) -> None:
         """Newer heartbeats of the same nodes are in the open batch already; the others go along."""
         log.warning(
             "a batch of %d nodes was not stored: %s", len(batch.nodes), type(error).__name__
         )
         self._metrics.batch_errors.inc()
-        self.open.nodes = {**batch.nodes, **self.open.nodes}
-        self.open.grants |= batch.grants
+        self.open.take_back(batch)
         if batch.committed is not None and not batch.committed.done():
             batch.committed.set_exception(NotStoredError())

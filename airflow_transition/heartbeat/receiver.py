@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 from transition_wire.heartbeat import Heartbeat
 
 from airflow_transition.core.errors import TemporaryError
+from airflow_transition.heartbeat.batch import GONE
 from airflow_transition.heartbeat.fleet import Fleet
 from airflow_transition.heartbeat.flusher import Flusher
+from airflow_transition.heartbeat.grant_rows import forget_grants
 from airflow_transition.heartbeat.grants import Grants
 from airflow_transition.heartbeat.metrics import Metrics
 from airflow_transition.heartbeat.node import Node
@@ -83,7 +85,7 @@ class Receiver:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        if self.ready and self.flusher.open.nodes:
+        if self.ready and self.flusher.open:
             await self.flusher.flush()
         self.writer.close()
 
@@ -114,7 +116,7 @@ class Receiver:
     def heard(self, node: Node) -> None:
         """Its health and its row follow."""
         self.watches.heard(node)
-        self.flusher.open.nodes[node] = None
+        self.flusher.open.hear(node)
 
     async def reply(self, node: Node) -> bytes:
         """The answer to a heartbeat. With leases it waits for the transaction that allows them."""
@@ -126,7 +128,7 @@ class Receiver:
                 return cluster.reply
             first = self.grants.give(node, leases=cluster.renewed, arrived=arrived)
             self.flusher.open.grants |= first
-            self.flusher.open.nodes[node] = None
+            self.flusher.open.hear(node)
             version = await asyncio.shield(self.flusher.committed())
             if version == promised.version:
                 return cluster.reply
@@ -145,23 +147,38 @@ class Receiver:
 
     async def read_news(self) -> None:
         """What other receivers heard; it is heard now, by this receiver's clock."""
-        batches, rows = await self.writer.read(lambda: self.store.news(self._batches))
-        self._batches = batches
-        now = self.now()
-        for row in rows:
-            node, newer = self.fleet.take(row)
-            if newer:
-                node.heard = now
-                self.watches.heard(node)
-                leases = self.promises.of(node.cluster).leases
-                self.grants.give_elsewhere(node, leases=leases, now=now)
+        news = await self.writer.read(lambda: self.store.news(self._batches))
+        await self.refresh(news.version)
+        self._batches = dict(news.batches)
+        for row in news.nodes:
+            if row[8] == GONE:
+                self._forget_here(row[0], name=row[1])
+            else:
+                self._heard_elsewhere(row)
 
-    def forget(self, cluster: str, *, node: str) -> None:
-        gone = self.fleet.forget(cluster, node=node)
-        self.grants.forget(cluster, node=node)
+    def _heard_elsewhere(self, row: Sequence[Any]) -> None:
+        node, newer = self.fleet.take(row)
+        if newer:
+            node.heard = self.now()
+            self.watches.heard(node)
+            leases = self.promises.of(node.cluster).leases
+            self.grants.give_elsewhere(node, leases=leases, now=node.heard)
+
+    async def forget(self, cluster: str, *, node: str) -> None:
+        """Done once it is stored, so that the other receivers and the next life know it too."""
+        gone = self._forget_here(cluster, name=node)
+        if gone is not None:
+            self.flusher.open.forget(gone)
+            await asyncio.shield(self.flusher.committed())
+        await self.writer.write(lambda: forget_grants(self.store, cluster=cluster, node=node))
+
+    def _forget_here(self, cluster: str, *, name: str) -> Node | None:
+        gone = self.fleet.forget(cluster, node=name)
+        self.grants.forget(cluster, node=name)
         if gone is not None:
             self.flusher.open.nodes.pop(gone, None)
             self.watches.forget(gone)
+        return gone
 
     def moment(self) -> datetime:
         return datetime.fromtimestamp(self.wall(), UTC)
@@ -197,17 +214,18 @@ class Receiver:
             await asyncio.sleep(_RETRY_SECONDS)
             await self.load()
             return
-        await self.flusher.pause()
+        await self.flusher.pause(idle=not len(self.fleet))
         await self.flush()
 
     async def flush(self) -> bool:
         """One batch, and what others have written; False: the database does not answer."""
-        version = await self.flusher.flush()
-        if version is None:
+        stored = await self.flusher.flush()
+        try:
+            await self.read_news()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the database does not answer: %s", type(error).__name__)
             return False
-        await self.refresh(version)
-        await self.read_news()
-        return True
+        return stored
 
     async def _for_ever(self, life: Callable[[], Awaitable[object]]) -> None:
         """Whatever goes wrong once must not end it: a receiver that stops judging is deaf."""
@@ -243,7 +261,8 @@ class Receiver:
         """In the writer's thread; before the receiver is ready nothing else looks at these."""
         remembered = self.store.load()
         for row in self.store.nodes():
-            self.fleet.take(row)
+            if row[8] != GONE:
+                self.fleet.take(row)
         self.grants.load(remembered.grants)
         take_changes(self.store, book=self.tokens)
         return remembered

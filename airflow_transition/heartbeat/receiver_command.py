@@ -1,6 +1,7 @@
 """`airflow transition receiver`: the receiver alone, beside Airflow's API server."""
 
 import gc
+import sys
 from argparse import Namespace
 
 import uvicorn
@@ -8,7 +9,10 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 
 from airflow_transition.heartbeat.airflow_app import airflow_receiver
 from airflow_transition.heartbeat.airflow_people import begin_standalone
+from airflow_transition.heartbeat.one_write import OneWriteProtocol
 
+_SWITCH_SECONDS = 0.0005
+"""So long the writer's thread may keep the interpreter while heartbeats wait; 5 ms by default."""
 _KEEP_ALIVE_SECONDS = 75
 """Longer than most intervals: an agent's connection stays open between its heartbeats."""
 
@@ -20,6 +24,7 @@ def _settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 @providers_configuration_loaded
@@ -34,6 +39,8 @@ def run_receiver(args: Namespace) -> None:
         port=args.port,
         ssl_certfile=args.tls_cert,
         ssl_keyfile=args.tls_key,
+        http=OneWriteProtocol,
+        proxy_headers=False,  # nothing here depends on who the client says it is
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -1,10 +1,11 @@
 """What monitors ask for: /metrics and /healthz."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from airflow_transition.heartbeat.answers import answers
-from airflow_transition.heartbeat.people import Authenticate, TheReceiver
+from airflow_transition.heartbeat.people import AnyPerson, Authenticate, TheReceiver
 from airflow_transition.heartbeat.receiver import Receiver
 
 router = APIRouter(tags=["service"])
@@ -31,6 +32,13 @@ async def metrics(request: Request, receiver: TheReceiver) -> Response:
         healths=(watch.health(node) for node in receiver.fleet), promises=receiver.promises
     )
     return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/openapi.json", include_in_schema=False, dependencies=[AnyPerson])
+async def openapi(request: Request) -> JSONResponse:
+    """What can be asked here."""
+    app: FastAPI = request.app
+    return JSONResponse(app.openapi())
 
 
 @router.get("/healthz")

@@ -14,6 +14,8 @@ class ReceiverSettings:
     """They need no token, so their number has to be bounded by something."""
     flush_interval: timedelta = timedelta(milliseconds=200)
     """Between batches to the database, while nobody waits for one."""
+    idle_interval: timedelta = timedelta(seconds=1)
+    """The same while no node is known: many API servers never hear of one."""
     waited_flush_interval: timedelta = timedelta(milliseconds=25)
     """The same while replies with leases wait for the commit."""
     write_interval: timedelta = timedelta(milliseconds=10)

@@ -46,6 +46,17 @@ class Remembered:
     """Of each receiver, the last one that the nodes have in them."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What a receiver asks for again and again."""
+
+    version: int
+    """Of the promises."""
+    batches: Mapping[str, int]
+    nodes: Sequence[Sequence[Any]]
+    """That other receivers heard."""
+
+
 class Store:
     """One receiver's way to the database."""
 
@@ -95,11 +106,6 @@ class Store:
         with self._engine.connect() as connection:
             return read_promises(connection)
 
-    def version(self) -> int:
-        """Of the promises, as they are now."""
-        with self._engine.connect() as connection:
-            return self.version_in(connection)
-
     def write(self, batch: Batch) -> int:
         """Store a batch in one transaction; the version of the promises that it read."""
         self._number += 1
@@ -115,10 +121,11 @@ class Store:
                 result = connection.execute(statement, values)
             return int(result.scalar_one())
 
-    def news(self, seen: Mapping[str, int]) -> tuple[dict[str, int], list[Sequence[Any]]]:
-        """What other receivers wrote since their batches in `seen`, and up to which batch."""
+    def news(self, seen: Mapping[str, int]) -> News:
+        """What others wrote since their batches in `seen`, and which promises there are now."""
         rows: list[Sequence[Any]] = []
         with self._engine.connect() as connection:
+            version = self.version_in(connection)
             batches = self._batches(connection)
             for receiver, batch in batches.items():
                 after = seen.get(receiver, 0)
@@ -128,7 +135,7 @@ class Store:
                             tables.node.c.receiver == receiver, tables.node.c.batch > after
                         )
                     ).all()
-        return batches, rows
+        return News(version=version, batches=batches, nodes=rows)
 
     @contextmanager
     def promising(self) -> Iterator[tuple[Connection, int]]:

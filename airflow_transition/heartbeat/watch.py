@@ -15,6 +15,7 @@ from airflow_transition.core.node_health import next_change, node_health
 from airflow_transition.heartbeat.fleet import Fleet
 from airflow_transition.heartbeat.node import Node
 
+_MOST_AT_ONCE = 500
 _VERSION_BITS = 52
 """A number that every client's JSON keeps."""
 
@@ -50,8 +51,13 @@ class Watch:
             self._judge(node, since=since, now=now)
 
     def pass_time(self, *, since: float, now: float) -> None:
-        """Judge the nodes whose moment has come."""
-        while self._heap and self._heap[0][0] <= now:
+        """Judge the nodes whose moment has come; of very many the rest follows a moment later.
+
+        After a start all nodes have the same moment: 50,000 at once would stop all answers.
+        """
+        for _ in range(_MOST_AT_ONCE):
+            if not self._heap or self._heap[0][0] > now:
+                return
             moment, _, node = heapq.heappop(self._heap)
             if self._due.get(node) == moment:
                 del self._due[node]

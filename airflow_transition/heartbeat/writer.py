@@ -19,7 +19,7 @@ class Writer:
         self._interval = interval.total_seconds()
         self._metrics = metrics
         self._lock = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="transition-writer")
+        self._thread: ThreadPoolExecutor | None = None
         self._free = 0.0
 
     async def write(self, change: Callable[[], T], *, statements: int = 1) -> T:
@@ -35,7 +35,12 @@ class Writer:
             return await self._call(question)
 
     async def _call(self, call: Callable[[], T]) -> T:
+        """The thread begins with the first call: a server may have forked before."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="transition-writer")
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def close(self) -> None:
-        self._thread.shutdown(wait=True)
+        if self._thread is not None:
+            self._thread.shutdown(wait=True)
+            self._thread = None

@@ -14,7 +14,7 @@ BODY_BYTES = 1024
 BOOT = "0b8f1a52-6f0e-4f0e-9a41-2f4d1c3b5a6e"
 _FIRST_SEQUENCE = 1_000_000
 """So that every body has the same length."""
-_SLICE_SECONDS = 0.01
+_SLICE_SECONDS = 0.005
 
 
 @dataclass

@@ -49,9 +49,11 @@ def client(airflow: AirflowInstance, person: str | None) -> httpx.Client:
 
 
 def test_nothing_is_open_but_the_liveness(airflow: AirflowInstance) -> None:
+    with client(airflow, "vera") as known:
+        document = known.get("/openapi.json").json()
     with client(airflow, None) as anybody:
         assert anybody.get("/healthz").json() == "ok"
-        document = anybody.get("/openapi.json").json()
+        assert anybody.get("/openapi.json").status_code == 401
         for path, methods in document["paths"].items():
             for method in methods:
                 if path != "/healthz":

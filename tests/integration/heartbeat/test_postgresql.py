@@ -1,6 +1,8 @@
 """What is claimed of the receiver on SQLite holds on PostgreSQL, and under its faults."""
 
 import asyncio
+import json
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -47,6 +49,29 @@ async def test_a_batch_is_one_statement_and_each_node_is_in_it_once(
         with engine.connect() as connection:
             rows = connection.execute(select(func.count(), func.min(tables.node.c.sequence))).one()
         assert tuple(rows) == (50, 3)
+
+
+async def test_no_heartbeat_keeps_the_others_from_being_stored(
+    open_site: OpenSite, engine: Engine
+) -> None:
+    async with open_site() as site:
+        odd = await site.token(node="odd")
+        strange: dict[str, Any] = {
+            "agent_version": "\0\\u0000\"'%s",
+            "fenced": ["\0"],
+            "free_bytes": 10**400,
+            "last_upload_seconds": float("inf"),
+            "sent": "0001-01-01T00:00:00+23:59",
+        }
+        body = json.dumps({**json.loads(site.heartbeat(node="odd").model_dump_json()), **strange})
+        assert (await site.post_beat(body, token=odd)).status_code == 200
+        largest = {"sequence": 2**63 - 1, "sent": "9999-12-31T23:59:59-23:59"}
+        await site.beat(await site.token(), **largest)
+        assert await site.receiver.flush()
+        assert batch_errors(site) == 0
+        with engine.connect() as connection:
+            assert connection.execute(select(func.count()).select_from(tables.node)).scalar() == 2
+        assert sorted(await site.health()) == ["node-a", "odd"]
 
 
 async def test_two_receivers_that_hear_the_same_nodes_do_not_block_each_other(

@@ -148,15 +148,24 @@ async def test_grace_periods_in_use_are_bounded(open_site: OpenSite) -> None:
 
 
 async def test_a_node_that_is_gone_for_good_can_be_forgotten(open_site: OpenSite) -> None:
-    async with open_site() as site:
-        await site.beat(await site.token())
-        await site.receiver.flush()
+    async with open_site() as one, open_site(clock=one.clock, name="two") as two:
+        token = await one.token()
+        await one.beat(token)
+        await one.receiver.flush()
+        await two.receiver.flush()
+        assert await two.health() == {"node-a": "Ready"}
         for _ in range(2):
-            answer = await site.call("DELETE", "/clusters/cluster1/nodes/node-a")
+            path = "/clusters/cluster1/nodes/node-a"
+            answer = await one.stored(one.call("DELETE", path))
             assert answer.status_code == 204
-        assert await site.health() == {}
-    async with open_site(name="two") as site:
-        assert await site.health() == {}
+        await two.receiver.flush()
+        assert await one.health() == await two.health() == {}
+        async with open_site(clock=one.clock, name="three") as again:
+            assert await again.health() == {}
+        await one.beat(token)
+        await one.receiver.flush()
+        await two.receiver.flush()
+        assert await two.health() == {"node-a": "Ready"}, "it came back"
 
 
 async def test_an_unknown_cluster_is_not_found(open_site: OpenSite) -> None:

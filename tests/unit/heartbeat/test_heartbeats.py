@@ -144,6 +144,7 @@ async def test_two_agents_of_one_name_are_shown_and_a_restarted_one_is_not(
         ({"cpu": 4}, "cpu"),
         ({"node": "Node A"}, "node"),
         ({"sequence": 0}, "sequence"),
+        ({"sequence": 2**63}, "sequence"),
         ({"sent": "2026-11-24T12:00:00"}, "sent"),
         ({"interval_seconds": "NaN"}, "interval_seconds"),
     ],

@@ -82,7 +82,7 @@ class Heartbeat(WireModel):
     """Of the node's running kernel."""
     agent_id: AgentId
     """Random, made when the agent's process started: two agents of one name differ in it."""
-    sequence: int = Field(ge=1)
+    sequence: int = Field(ge=1, lt=2**63)
     """Rises with each heartbeat of this process; one that was seen already is a replay."""
     sent: AwareDatetime
     """The node's clock. It shows how far that clock is off and decides nothing."""
