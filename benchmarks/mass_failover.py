@@ -35,6 +35,7 @@ from lab.services.postgresql import PostgreSql
 
 _DAGS = Path(__file__).resolve().parent.parent / "dags"
 _SECONDS = 600.0
+_SHOWN = 10
 _SETTINGS = {
     # nothing but the failover is measured
     ("dag_processor", "min_file_process_interval"): "3600",
@@ -62,7 +63,7 @@ def _round(progress: Progress) -> Sample:
         with progress.step(f"{SOURCE} falls silent; until {POLICIES * PACKAGES} packages run"):
             stage.agents.silence(SOURCE)
             wait_running(stage.target, count=POLICIES * PACKAGES, seconds=_SECONDS)
-        return _sample(stage)
+        return _sample(stage, progress=progress)
 
 
 def _stage(stack: ExitStack, *, progress: Progress) -> _Stage:
@@ -111,7 +112,7 @@ def _receiver(airflow: AirflowInstance) -> dict[str, object]:
     }
 
 
-def _sample(stage: _Stage) -> Sample:
+def _sample(stage: _Stage, *, progress: Progress) -> Sample:
     """From the first run's creation to the last run's end; exactly one run for each policy."""
     began, started, ended = [], [], []
     for policy in policy_names():
@@ -126,25 +127,31 @@ def _sample(stage: _Stage) -> Sample:
         started.append(_time(run["start_date"]))
         ended.append(_time(run["end_date"]))
     first = min(began)
-    tries = _tries(stage)
+    again = list(_tried_again(stage))
+    for line in again[:_SHOWN]:
+        progress.say(line)
     _prove_commits(stage)
     return Sample(
         (max(ended) - first).total_seconds(),
         {
             "all runs created, s": (max(began) - first).total_seconds(),
             "first run ended, s": (min(ended) - first).total_seconds(),
-            "tasks that were tried again": float(tries),
+            "tasks that were tried again": float(len(again)),
         },
     )
 
 
-def _tries(stage: _Stage) -> int:
-    again = 0
+def _tried_again(stage: _Stage) -> Iterator[str]:
+    """Each task that needed more than one try, and why the first one ended."""
     for policy in policy_names():
-        (run,) = stage.airflow.runs(f"failover.{policy}")
-        tasks = stage.airflow.tasks_of(f"failover.{policy}", run_id=run["dag_run_id"])
-        again += sum(task.try_number > 1 for task in tasks)
-    return again
+        dag_id = f"failover.{policy}"
+        (run,) = stage.airflow.runs(dag_id)
+        run_id = run["dag_run_id"]
+        for task in stage.airflow.tasks_of(dag_id, run_id=run_id):
+            if task.try_number > 1:
+                log = stage.airflow.task_log(dag_id, run_id=run_id, task_id=task.task_id)
+                lines = [line for line in log.splitlines() if "rror" in line] or ["no word"]
+                yield f"{dag_id} {task.task_id}: {lines[-1][-300:]}"
 
 
 def _prove_commits(stage: _Stage) -> None:

@@ -28,7 +28,6 @@ from airflow_transition.task_values import TaskValue
 if TYPE_CHECKING:
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.cluster import ClusterHook
-    from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 _SLOWEST_BYTES_PER_SECOND = 50_000_000
 """As for a planned move: 20 s for each GB on top."""
@@ -100,8 +99,6 @@ class FailoverVerifyOperator(BaseOperator):
         FailoverClaim(plan, receiver, patience=timedelta(0)).end(
             f"{ended.outcome}: {ended.text}"[:500]
         )
-        if receiver is not None:
-            self._forget_leases(plan, receiver=receiver)
         self._write_down(story.model_copy(update={"ended": ended}), store=store)
         return ended
 
@@ -121,11 +118,6 @@ class FailoverVerifyOperator(BaseOperator):
             workload = hook.find_workload(package.name, namespace=package.namespace)
             run_quiesce(hook, workload=workload, call=package.target.quiesce.open)
         return pod.name
-
-    def _forget_leases(self, plan: FailoverPlan, *, receiver: "HeartbeatHook") -> None:
-        """They moved along: on the lost cluster the packages are fenced now."""
-        for package in plan.packages if plan.lease_seconds else ():
-            receiver.delete_lease(plan.cluster, namespace=package.namespace, package=package.name)
 
     def _write_down(self, story: Transition, *, store: "CheckpointStoreHook") -> None:
         """The next chapter; the packages run, whether it can be kept or not."""

@@ -25,40 +25,48 @@ log = logging.getLogger(__name__)
 def where_is(places: Sequence[ClusterPackage]) -> Whereabouts:
     """What the repositories of these clusters want of the one package that `places` name."""
     answers = at_once({place.cluster: partial(_files, place) for place in places})
-    files: dict[str, Files | None] = {}
-    for cluster, answer in answers.items():
+    for answer in answers.values():
         if isinstance(answer, TransitionError):
-            if not isinstance(answer, TemporaryError):
-                raise answer
-            log.warning("the repository of %s does not answer: %s", cluster, answer)
-        files[cluster] = None if isinstance(answer, TransitionError) else answer
+            raise answer
+    files = {name: one for name, one in answers.items() if not isinstance(one, TransitionError)}
     return Whereabouts.read(places[0].package, files=files)
 
 
 def place_of(package: ClusterPackage, *, places: Sequence[Mapping[str, Any]]) -> ClusterPackage:
     """Where a scheduled checkpoint finds the package; skips where it runs nowhere, or is moving.
 
-    During a planned move two repositories want it. After a failover whose lost cluster's repository
-    was away they do too: then the one counts whose cluster is not fenced.
+    The first cluster whose repository wants it and that was not given up is the place: usually one
+    repository is read. After a failover whose lost cluster's repository was away two want it, and
+    the other one is the place.
     """
-    known = {place.cluster: place for place in map(ClusterPackage.model_validate, places)}
-    where = where_is(tuple(known.values()))
+    files: dict[str, Files | None] = {}
+    for place in map(ClusterPackage.model_validate, places):
+        files[place.cluster] = _files(place)
+        where = Whereabouts.read(package.package, files=files)
+        if place.cluster in where.wanted_on and _given_up(place) is False:
+            return place
+    found = _only_place(where)
+    return next(one for one in map(ClusterPackage.model_validate, places) if one.cluster == found)
+
+
+def _only_place(where: Whereabouts) -> str:
     try:
-        return known[where.place()]
-    except NowhereError as error:
+        return where.place()
+    except (NowhereError, SeveralPlacesError) as error:
         raise AirflowSkipException(f"there is nothing to checkpoint: {error}") from error
-    except SeveralPlacesError as error:
-        unfenced = [name for name in where.wanted_on if not _given_up(name, package=package)]
-        if len(unfenced) == 1:
-            return known[unfenced[0]]
-        raise AirflowSkipException(f"it is moving, or runs twice: {error}") from error
 
 
-def _given_up(cluster: str, *, package: ClusterPackage) -> bool:
-    """Whether a failover took the package away from the cluster."""
+def _given_up(place: ClusterPackage) -> bool | None:
+    """Whether a failover took the package away from the cluster; None: nobody says."""
     receiver = receiver_if_any()
-    claims = () if receiver is None else receiver.claims(cluster=cluster)
-    return any(package.package in {copy.package for copy in claim.packages} for claim in claims)
+    if receiver is None:
+        return False
+    try:
+        claims = receiver.claims(cluster=place.cluster)
+    except TransitionError as error:
+        log.warning("not known whether a failover took it from %s: %s", place.cluster, error)
+        return None
+    return any(place.package in {copy.package for copy in claim.packages} for claim in claims)
 
 
 def register_lease(package: ClusterPackage, *, workload: "Workload", seconds: float) -> None:
@@ -78,5 +86,10 @@ def register_lease(package: ClusterPackage, *, workload: "Workload", seconds: fl
         ) from error
 
 
-def _files(place: ClusterPackage) -> Files:
-    return outside.git(place).read_all((place.package_path,)).get(place.package_path, {})
+def _files(place: ClusterPackage) -> Files | None:
+    """The package's manifests there; None: the repository does not answer."""
+    try:
+        return outside.git(place).read_all((place.package_path,)).get(place.package_path, {})
+    except TemporaryError as error:
+        log.warning("the repository of %s does not answer: %s", place.cluster, error)
+        return None

@@ -24,6 +24,14 @@ _LISTED = re.compile(r"^/apis?/.*/namespaces/(?P<namespace>[^/]+)/(?P<plural>[a-
 Json = dict[str, Any]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing: a task that has ended does not close its connections."""
+
+
 @dataclass
 class SimulatedTarget:
     """`with SimulatedTarget(bare) as target: target.url`."""
@@ -36,7 +44,7 @@ class SimulatedTarget:
     def __enter__(self) -> Self:
         self._head = ""
         self._ended = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._threads = [
             threading.Thread(target=self._server.serve_forever, daemon=True),
             threading.Thread(target=self._follow, daemon=True),

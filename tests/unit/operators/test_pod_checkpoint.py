@@ -10,6 +10,7 @@ from transition_wire.heartbeat import PodCopy
 from airflow_transition import outside
 from airflow_transition.core.claim import Claim
 from airflow_transition.core.whereabouts import WhereaboutsUnknownError
+from airflow_transition.hooks.connection import ConnectionNotGivenError
 from airflow_transition.operators.pod_checkpoint import DoorWasOpenedError, PodCheckpointOperator
 from tests.unit.operators.conftest import VirtualTime
 from tests.unit.operators.fake_run import FakeStateStore
@@ -151,6 +152,11 @@ def test_a_repository_that_is_away_does_not_stop_checkpoints_elsewhere(world: Wo
     assert followed()["cluster"] == TARGET
 
 
+def test_a_receiver_that_is_away_stops_no_checkpoint(world: World) -> None:
+    world.away.add("receiver")
+    assert followed()["cluster"] == SOURCE
+
+
 def test_where_nobody_who_answers_wants_it_the_others_are_waited_for(world: World) -> None:
     world.away.add(f"git:{SOURCE}")
     with pytest.raises(WhereaboutsUnknownError):
@@ -168,8 +174,11 @@ def test_of_two_copies_that_git_wants_the_one_that_was_given_up_is_left_alone(
     world: World,
 ) -> None:
     move_by_hand(world, replicas=1)
-    with pytest.raises(AirflowSkipException, match="moving, or runs twice"):
+    assert followed()["cluster"] == SOURCE
+    world.away.add("receiver")
+    with pytest.raises(AirflowSkipException, match="more than one repository wants it"):
         followed()
+    world.away.clear()
     pods = PodCopy(package="video", namespace="shop", pod_labels={"app": "video"})
     claim = Claim(
         id=f"p/{SOURCE}@1",
@@ -196,11 +205,13 @@ def test_a_copy_that_is_fenced_is_not_checkpointed(world: World) -> None:
         followed(lease_seconds=5)
 
 
-def test_without_a_lease_no_receiver_is_needed(
+def test_without_a_receiver_a_package_is_checkpointed_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none() -> Any:
-        pytest.fail("asked for although nothing is to be told")
+    class Nobody:
+        @property
+        def client(self) -> Any:
+            raise ConnectionNotGivenError("none", where="receiver", do="create it")
 
-    monkeypatch.setattr(outside, "receiver", none)
+    monkeypatch.setattr(outside, "receiver", Nobody)
     assert followed()["cluster"] == SOURCE
