@@ -43,6 +43,7 @@ def get_provider_info() -> dict[str, Any]:
 
 
 _OPERATORS = [
+    "doctor",
     "door",
     "failover_plan",
     "failover_promote",

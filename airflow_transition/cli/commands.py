@@ -25,6 +25,10 @@ _PACKAGE = _arg(("--package",), default=None, help="Of this package only")
 _TARGET = _arg(("--target",), default=None, help="To this cluster; default: the best that fits")
 _RESTORE_POINT = _arg(("restore_point",), help="Its id, as `restore-points` shows it")
 _NAME = _arg(("name",), help="Name of a package, or id of a restore point")
+_STRICT = _arg(
+    ("--strict",), action="store_true", help="Warnings and what is not known fail as well"
+)
+_TIMEOUT = _arg(("--timeout",), type=float, default=30, help="Seconds for all answers together")
 _WHY = _arg(("--why",), required=True, help="For whoever wonders later why it is still there")
 
 
@@ -54,6 +58,12 @@ _FILES = (
     _command("export-schema", "Print the JSON Schema of a policy", "schema.export_schema"),
 )
 _MOVES = (
+    _command(
+        "doctor",
+        "See that everything is there that moves and failovers need",
+        "doctor.doctor",
+        *(_POLICIES, _STRICT, _TIMEOUT, _JSON),
+    ),
     _command(
         "plan",
         "Show what a move would do, and touch nothing",
