@@ -4,11 +4,18 @@ A fault is a cluster at an epoch. The first claim of a fault raises the cluster'
 whoever still acts on the old one is refused; each policy has a claim of its own.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, StringConstraints
 from transition_wire.heartbeat import PodCopy
 from transition_wire.model import DnsLabel, DnsSubdomain, WireModel
+
+_ClaimId = Annotated[str, StringConstraints(min_length=1, max_length=600, pattern=r"^[^\x00]*$")]
+
+RESTORED = "restored"
+"""How the outcome of a claim begins whose packages run on the target."""
+FAILED = "failed"
+"""How that of one begins whose packages were not brought up."""
 
 
 class FailoverLimits(WireModel):
@@ -36,6 +43,9 @@ class ClaimRequest(WireModel):
     grace_seconds: float = Field(gt=0)
     """By which the silence of clusters is judged for the limits."""
     limits: FailoverLimits = FailoverLimits()
+    takes_over: tuple[_ClaimId, ...] = Field(default=(), max_length=1000)
+    """Claims that ended without success; this one goes on with what they fenced and brought up
+    nowhere. Their fences become this claim's, so that their runs cannot go on any more."""
     approved: bool = False
     """A person has decided: neither limits nor agents that are heard hold this claim back."""
 
@@ -54,6 +64,11 @@ class Claim(WireModel):
     made: AwareDatetime
     ended: AwareDatetime | None = None
     outcome: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """It ended, and not with its packages on the target."""
+        return self.ended is not None and not (self.outcome or "").startswith(RESTORED)
 
 
 class ClaimRefusal(WireModel):

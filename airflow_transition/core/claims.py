@@ -6,7 +6,6 @@ the claim, the cluster's new epoch and the fences of the claim's packages, toget
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest
 from airflow_transition.core.cluster_health import agents
@@ -19,8 +18,10 @@ PackageKey = tuple[str, str]
 HOUR = timedelta(hours=1)
 ASK_AGAIN_SECONDS = 5.0
 """Where another failover has to end first."""
-
-_NOTHING: Mapping[PackageKey, str] = MappingProxyType({})
+AT_ONCE = timedelta(hours=12)
+"""No failover takes so long: the run of a claim that is open for longer is dead, and what it left
+must not hold back others for ever."""
+_SOON_SECONDS = 0.2
 
 
 def claim_id(*, policy: str, cluster: str, epoch: int) -> str:
@@ -41,19 +42,21 @@ def decide_claim(
     claims: Sequence[Claim],
     fleet: FleetReport,
     now: datetime,
-    fenced: Mapping[PackageKey, str] = _NOTHING,
+    fenced: Mapping[PackageKey, str],
 ) -> Claim | ClaimRefusal:
     """The claim, new or the same run's again, or why not.
 
-    `epoch` is the cluster's now. `claims` are those of this fault, those of all clusters that are
-    open, and those made in the last hour; more do no harm. `fleet` is judged by the request's
-    grace period. The clock of `now` only counts what was moved within the hour. `fenced` are the
-    cluster's packages with a fence, each with the id of the claim that it is from.
+    `epoch` is the cluster's now. `claims` are those of this fault, those that the request takes
+    over, those of all clusters that are open, and those made in the last hour; more do no harm.
+    `fleet` is judged by the request's grace period. The clock of `now` only counts what was moved
+    lately. `fenced` are the cluster's packages with a fence, each with the id of the claim that it
+    is from; those of claims that are taken over are given up with the answer.
     """
     name = claim_id(policy=request.policy, cluster=cluster, epoch=request.epoch)
     for claim in claims:
         if claim.id == name:
-            return claim if claim.run == request.run else _taken(claim)
+            mine = claim.run == request.run
+            return _again(claim, fenced=fenced) if mine else _taken(claim)
     refusal = (
         _against_epoch(request, cluster=cluster, epoch=epoch, claims=claims)
         or _against_packages(request, cluster=cluster, claims=claims)
@@ -79,6 +82,19 @@ def decide_claim(
 def _taken(claim: Claim) -> ClaimRefusal:
     text = f"{claim.id} was given to {claim.run} at {claim.made:%Y-%m-%d %H:%M:%S %Z}"
     return ClaimRefusal(reason="taken", text=text, holder=claim.run)
+
+
+def _again(claim: Claim, *, fenced: Mapping[PackageKey, str]) -> Claim | ClaimRefusal:
+    """A claim whose fences are gone is over; whoever was paused meanwhile must not go on.
+
+    Its packages run there again, or another run moves them.
+    """
+    gone = sorted(key for key in _keys(claim) if fenced.get(key) != claim.id)
+    if not gone:
+        return claim
+    namespace, package = gone[0]
+    text = f"{claim.id} is over: its fence of {namespace}/{package} was lifted or taken over"
+    return ClaimRefusal(reason="taken", text=text, holder=fenced.get(gone[0]))
 
 
 def _against_epoch(
@@ -125,9 +141,15 @@ def _against_fences(
     fenced: Mapping[PackageKey, str],
     claims: Iterable[Claim],
 ) -> ClaimRefusal | None:
-    """A fenced package was given up here before: a plan that still sees it here is too old."""
+    """A fenced package was given up here before: a plan that still sees it here is too old.
+
+    Unless it says that it goes on where the failover of that fence ended without success.
+    """
+    failed = {one.id for one in claims if one.has_failed} & set(request.takes_over)
     for namespace, package in sorted(_keys(request) & fenced.keys()):
         claim = fenced[namespace, package]
+        if claim in failed:
+            continue
         text = (
             f"{namespace}/{package} was taken away from {cluster} by {claim}; "
             "go on with the run of that claim, or lift its fence if the package is to run there"
@@ -144,9 +166,11 @@ def _against_hearing(cluster: str, *, fleet: FleetReport) -> ClaimRefusal | None
         return None
     if any(node.health is Health.READY for node in counted):
         return ClaimRefusal(reason="heard", text=f"{cluster}: no agent of it is silent any more")
+    if not counted:
+        return ClaimRefusal(reason="heard", text=f"{cluster}: no agent of it was ever heard")
     text = f"{cluster}: the receiver has not listened long enough to call any agent silent"
-    retry = max(fleet.grace_seconds - fleet.listening_seconds, 0.0) or None
-    return ClaimRefusal(reason="heard", text=text, retry_seconds=retry)
+    left = fleet.grace_seconds - fleet.listening_seconds
+    return ClaimRefusal(reason="heard", text=text, retry_seconds=max(left, _SOON_SECONDS))
 
 
 def _against_silence(
@@ -166,7 +190,7 @@ def _against_silence(
             f"not heard for a while: {_few(share.quiet)}; if they fell silent "
             f"with {cluster}, more than {percent} % did: ask again when that is known"
         )
-        soon = max(fleet.grace_seconds / 20, 0.2)
+        soon = max(fleet.grace_seconds / 20, _SOON_SECONDS)
         return ClaimRefusal(reason="limit", text=text, retry_seconds=soon)
     return None
 
@@ -175,7 +199,7 @@ def _against_limits(
     request: ClaimRequest, *, cluster: str, claims: Sequence[Claim], now: datetime
 ) -> ClaimRefusal | None:
     limits = request.limits
-    unended = [claim for claim in claims if claim.ended is None]
+    unended = [claim for claim in claims if claim.ended is None and now - claim.made < AT_ONCE]
     recent = [claim for claim in claims if now - claim.made < HOUR]
     own = len(request.packages)
     for text in _excess(
@@ -186,8 +210,9 @@ def _against_limits(
         most_packages=limits.packages_at_once,
     ):
         alone = own > limits.packages_at_once
+        others = f"; not ended yet: {_few([one.id for one in unended])}" if unended else ""
         return ClaimRefusal(
-            reason="limit", text=text, retry_seconds=None if alone else ASK_AGAIN_SECONDS
+            reason="limit", text=text + others, retry_seconds=None if alone else ASK_AGAIN_SECONDS
         )
     for text in _excess(
         "within an hour",

@@ -11,6 +11,7 @@ from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest, Pac
 from airflow_transition.heartbeat import claim_rows
 from airflow_transition.heartbeat.answers import answers
 from airflow_transition.heartbeat.people import AnyPerson, Operator, TheReceiver
+from airflow_transition.heartbeat.receiver import Receiver
 from airflow_transition.heartbeat.reports import fleet_report, package_fences
 from airflow_transition.heartbeat.watches import TooManyGracePeriodsError
 
@@ -49,6 +50,7 @@ async def claim(
     """Ask for the right to move a policy's packages away from a cluster."""
     if "\0" in request.run or len(request.packages) > _MOST_PACKAGES:
         raise HTTPException(400, f"no NUL in a run, at most {_MOST_PACKAGES} packages in a claim")
+    await _require_news(receiver)  # what other receivers heard counts
     try:
         fleet = fleet_report(receiver, watch=receiver.watches.of(request.grace_seconds))
     except TooManyGracePeriodsError:
@@ -93,9 +95,13 @@ async def fences(
     )
     if found is None:
         raise HTTPException(404, "there is no such claim")
+    await _require_news(receiver)
+    return package_fences(receiver, claim=found)
+
+
+async def _require_news(receiver: Receiver) -> None:
     if not await receiver.flush():
         raise HTTPException(503, "the receiver's database does not answer; try again")
-    return package_fences(receiver, claim=found)
 
 
 @router.post("/claims/end", dependencies=[Operator], responses=answers(400, 404, 413))

@@ -1,20 +1,19 @@
 """Claims in their table: each decided, and its fences set, in one transaction."""
 
 import json
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 from transition_wire.heartbeat import PodCopy
 
-from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest
-from airflow_transition.core.claims import PackageKey, decide_claim, epoch_after
+from airflow_transition.core.claim import FAILED, RESTORED, Claim, ClaimRefusal, ClaimRequest
+from airflow_transition.core.claims import HOUR, PackageKey, decide_claim, epoch_after
 from airflow_transition.core.health_report import FleetReport
 from airflow_transition.heartbeat import tables
 from airflow_transition.heartbeat.store import Store
 
-_HOUR = timedelta(hours=1)
 _MOST = 1000
 
 
@@ -33,6 +32,7 @@ def give_claim(
         with store.promising() as (connection, _):
             claims = _claims_that_count(connection, cluster=cluster, request=request, now=now)
             epoch = _epoch(connection, cluster=cluster)
+            fenced = _fenced(connection, cluster=cluster)
             answer = decide_claim(
                 request,
                 cluster=cluster,
@@ -40,9 +40,10 @@ def give_claim(
                 claims=claims,
                 fleet=fleet,
                 now=now,
-                fenced=_fenced(connection, cluster=cluster),
+                fenced=fenced,
             )
             claim = _new(answer, claims=claims)
+            _lift(connection, cluster=cluster, packages=_keys(claim) & fenced.keys())
             _write_claim(store, connection, claim=claim, epoch=epoch_after(claim, epoch=epoch))
             return claim, True
     except _NothingNewError as known:
@@ -50,13 +51,17 @@ def give_claim(
 
 
 def end_claim(store: Store, *, claim_id: str, outcome: str, now: datetime) -> Claim | None:
-    """Repeatable: the first outcome stays. None: there is no such claim."""
+    """Repeatable: the first outcome stays, but a failed run that was continued can end well.
+
+    None: there is no such claim.
+    """
     mine = tables.claim.c.id == claim_id
+    unended: ColumnElement[bool] = tables.claim.c.ended.is_(None)
+    if outcome.startswith(RESTORED):
+        unended = or_(unended, tables.claim.c.outcome.startswith(FAILED))
     with store.promising() as (connection, _):
         connection.execute(
-            update(tables.claim)
-            .where(mine, tables.claim.c.ended.is_(None))
-            .values(ended=now, outcome=outcome)
+            update(tables.claim).where(mine, unended).values(ended=now, outcome=outcome)
         )
         row = connection.execute(select(tables.claim).where(mine)).one_or_none()
         return None if row is None else _claim(row)
@@ -88,6 +93,11 @@ def list_claims(
 def lift_fences(store: Store, *, cluster: str, namespace: str, package: str) -> None:
     """The package is to run there again; nothing to do is fine."""
     with store.promising() as (connection, _):
+        _lift(connection, cluster=cluster, packages=[(namespace, package)])
+
+
+def _lift(connection: Connection, *, cluster: str, packages: Iterable[PackageKey]) -> None:
+    for namespace, package in packages:
         connection.execute(
             delete(tables.fence).where(
                 tables.fence.c.cluster == cluster,
@@ -95,6 +105,17 @@ def lift_fences(store: Store, *, cluster: str, namespace: str, package: str) -> 
                 tables.fence.c.package == package,
             )
         )
+
+
+def _fenced(connection: Connection, *, cluster: str) -> dict[PackageKey, str]:
+    """The package's newest fence counts."""
+    fence = tables.fence.c
+    rows = connection.execute(
+        select(fence.namespace, fence.package, fence.claim)
+        .where(fence.cluster == cluster)
+        .order_by(fence.epoch)
+    )
+    return {(namespace, package): claim for namespace, package, claim in rows}
 
 
 def _new(answer: Claim | ClaimRefusal, *, claims: Sequence[Claim]) -> Claim:
@@ -112,22 +133,12 @@ def _claims_that_count(
             or_(
                 and_(claim.cluster == cluster, claim.epoch == request.epoch),
                 claim.ended.is_(None),
-                claim.made > now - _HOUR,
+                claim.made > now - HOUR,
+                claim.id.in_(request.takes_over),
             )
         )
     )
     return [_claim(row) for row in rows]
-
-
-def _fenced(connection: Connection, *, cluster: str) -> dict[PackageKey, str]:
-    """Each fenced package and the claim that it is from; the newest one counts."""
-    fence = tables.fence.c
-    rows = connection.execute(
-        select(fence.namespace, fence.package, fence.claim)
-        .where(fence.cluster == cluster)
-        .order_by(fence.epoch)
-    )
-    return {(row.namespace, row.package): row.claim for row in rows}
 
 
 def _epoch(connection: Connection, *, cluster: str) -> int:
@@ -146,6 +157,10 @@ def _write_claim(store: Store, connection: Connection, *, claim: Claim, epoch: i
     connection.execute(
         insert(tables.fence), [_fence(copy, claim=claim, epoch=epoch) for copy in claim.packages]
     )
+
+
+def _keys(claim: Claim) -> set[PackageKey]:
+    return {(copy.namespace, copy.package) for copy in claim.packages}
 
 
 def _fence(copy: PodCopy, *, claim: Claim, epoch: int) -> dict[str, Any]:

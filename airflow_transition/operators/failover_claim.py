@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest
+from airflow_transition.core.claim import FAILED, RESTORED, Claim, ClaimRefusal, ClaimRequest
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.failover import FailoverPlan
-from airflow_transition.operators.lost_packages import FAILED
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 log = logging.getLogger(__name__)
 
-RESTORED = "restored"
-"""How the outcome of a claim begins whose packages run on the target."""
-
 
 class FailoverLimitError(PermanentError):
     """More would move at once than the policy allows: a person has to decide."""
+
+
+class ClaimLostError(PermanentError):
+    """Another run has taken the failover over, or a person has lifted its fences."""
 
 
 @dataclass
@@ -37,8 +37,7 @@ class FailoverClaim:
         """None: this run has it; else why the fault is left alone."""
         if self.receiver is None or self.plan.epoch is None:
             return None
-        if self.plan.by_hand:
-            self._end_orphans(self.receiver)
+        self._end_orphans(self.receiver)
         answer = self._ask(self.receiver)
         if isinstance(answer, Claim):
             log.info("claim %s", answer.id)
@@ -53,6 +52,19 @@ class FailoverClaim:
                 "overrides the limits",
             )
         return f"{self.plan.id} is left alone ({answer.reason}): {answer.text}"
+
+    def confirm(self) -> None:
+        """Right before the target is told: whoever was paused since the claim must not go on."""
+        if self.receiver is None or self.plan.epoch is None:
+            return
+        answer = self.receiver.claim(self.plan.cluster, self._request())
+        if isinstance(answer, ClaimRefusal):
+            raise ClaimLostError(
+                "the failover is not this run's any more: the target was not told to start it",
+                where=self.plan.id,
+                found=answer.text,
+                do="look at the newest run of this DAG; nothing is left to do here",
+            )
 
     def _ask(self, receiver: "HeartbeatHook") -> Claim | ClaimRefusal:
         deadline = time.monotonic() + self.patience.total_seconds()
@@ -76,25 +88,21 @@ class FailoverClaim:
             packages=tuple(package.pods for package in plan.packages),
             grace_seconds=plan.grace_seconds,
             limits=plan.limits,
+            takes_over=tuple(sorted({one.stopped_by for one in plan.packages if one.stopped_by})),
             approved=plan.approved,
         )
 
     def _end_orphans(self, receiver: "HeartbeatHook") -> None:
         """Claims of runs that ended without saying so: one run of the DAG goes at a time.
 
-        The fences of what they brought up nowhere are set anew by this run's claim; until then the
-        repository keeps the packages down.
+        Their fences stay until the claim of this run takes them over.
         """
         for claim in receiver.claims(policy=self.plan.policy, is_open=True):
-            if claim.run != self.plan.run:
-                text = f"{FAILED}: {self.plan.run} takes over"
+            same_fault = (claim.cluster, claim.epoch) == (self.plan.cluster, self.plan.epoch)
+            if claim.run != self.plan.run and not same_fault:
+                text = f"{FAILED}: its run is over, and {self.plan.run} goes on"
                 log.warning("%s of %s ends: %s", claim.id, claim.run, text)
                 receiver.end_claim(claim.id, outcome=text)
-        for package in self.plan.packages:
-            if package.stopped_by:
-                receiver.lift_fence(
-                    self.plan.cluster, namespace=package.namespace, package=package.name
-                )
 
     def end(self, outcome: str) -> None:
         """Say how it ended; its packages no longer count for the limits."""

@@ -6,26 +6,23 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_transition import outside
+from airflow_transition.core.claim import FAILED
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import FailoverPlan, Promoted, Transition
 from airflow_transition.core.fencing import FencingDecision, FencingStep, decide_fencing
 from airflow_transition.links import CommitLink, commit_url
 from airflow_transition.operators.failover_claim import FailoverClaim
-from airflow_transition.operators.lost_packages import FAILED
 from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.operators.source_fencing import SourceFencing
 from airflow_transition.operators.target_promotion import TargetPromotion
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
-
-if TYPE_CHECKING:
-    from airflow_transition.hooks.heartbeat import HeartbeatHook
 
 
 class FencingNotConfirmedError(PermanentError):
@@ -94,7 +91,7 @@ class FailoverPromoteOperator(BaseOperator):
             self.log.info("%s", why_alone)
             return why_alone
         try:
-            promoted = self._moved(plan, receiver=receiver, stopwatch=stopwatch)
+            promoted = self._moved(plan, claim=claim, stopwatch=stopwatch)
         except PermanentError as error:
             claim.end(f"{FAILED}: {error.what}"[:500])
             raise
@@ -102,11 +99,11 @@ class FailoverPromoteOperator(BaseOperator):
         return promoted
 
     def _moved(
-        self, plan: FailoverPlan, *, receiver: "HeartbeatHook | None", stopwatch: "Stopwatch"
+        self, plan: FailoverPlan, *, claim: FailoverClaim, stopwatch: "Stopwatch"
     ) -> Promoted:
-        source = SourceFencing(plan, receiver)
+        source = SourceFencing(plan, claim.receiver)
         target = TargetPromotion(
-            plan, receiver, manifests=source.manifests, sync_timeout=self.sync_timeout
+            plan, claim.receiver, manifests=source.manifests, sync_timeout=self.sync_timeout
         )
         files: Future[dict[str, str]] = Future()
         with ThreadPoolExecutor(1) as beside:
@@ -119,7 +116,10 @@ class FailoverPromoteOperator(BaseOperator):
                 decision = self._decide(plan, steps=steps, stopwatch=stopwatch)
                 with stopwatch.step("admit"):
                     target.admit()
-                files.set_result(target.files())
+                wanted = target.files()
+                with stopwatch.step("confirm"):
+                    claim.confirm()
+                files.set_result(wanted)
             except BaseException as error:
                 files.set_exception(error)
                 raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
+from airflow_transition.core.claim import FAILED, RESTORED
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import (
     Ended,
@@ -19,8 +20,7 @@ from airflow_transition.core.failover import (
 from airflow_transition.core.restore_points import spoken
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import run_quiesce
-from airflow_transition.operators.failover_claim import RESTORED, FailoverClaim
-from airflow_transition.operators.lost_packages import FAILED
+from airflow_transition.operators.failover_claim import FailoverClaim
 from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue

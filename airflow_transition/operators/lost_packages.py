@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
+from airflow_transition.core.claim import FAILED
 from airflow_transition.core.cluster_package import package_on
 from airflow_transition.core.errors import TemporaryError, TransitionError
 from airflow_transition.core.manifests import WorkloadRef
@@ -14,9 +15,6 @@ from airflow_transition.operators.failover_look import Look
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.workloads import PodSet
-
-FAILED = "failed"
-"""How the outcome of a claim begins whose packages were not brought up."""
 
 
 class RepositoryAwayError(TemporaryError):

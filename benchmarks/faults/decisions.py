@@ -77,5 +77,5 @@ def ask(fleet: FleetReport, *, moment: Moment) -> Claim | ClaimRefusal:
         grace_seconds=moment.grace,
     )
     return decide_claim(
-        request, cluster=CLUSTER, epoch=1, claims=(), fleet=fleet, now=moment.wall_now
+        request, cluster=CLUSTER, epoch=1, claims=(), fleet=fleet, now=moment.wall_now, fenced={}
     )

@@ -60,9 +60,28 @@ USUAL = fleet(cluster1=21, cluster2=1, cluster3=2)
 
 
 def decided(
-    asked: ClaimRequest, *claims: Claim, epoch: int = 1, seen: FleetReport = USUAL
+    asked: ClaimRequest,
+    *claims: Claim,
+    epoch: int = 1,
+    seen: FleetReport = USUAL,
+    standing: dict[tuple[str, str], str] | None = None,
 ) -> Claim | ClaimRefusal:
-    return decide_claim(asked, cluster="cluster1", epoch=epoch, claims=claims, fleet=seen, now=NOON)
+    """The fences of claims that are open, or the same run's, stand."""
+    fenced = {
+        (copy.namespace, copy.package): one.id
+        for one in claims
+        for copy in one.packages
+        if one.run == asked.run
+    }
+    return decide_claim(
+        asked,
+        cluster="cluster1",
+        epoch=epoch,
+        claims=claims,
+        fleet=seen,
+        now=NOON,
+        fenced=fenced if standing is None else standing,
+    )
 
 
 def given(asked: ClaimRequest, *claims: Claim, **more: Any) -> Claim:
@@ -159,6 +178,59 @@ def test_a_plan_that_was_made_before_the_package_left_gets_no_claim_of_the_next_
     assert "was taken away from cluster1 by web/cluster1@1" in answer.text
 
 
+def test_a_claim_whose_fence_was_lifted_is_not_given_again() -> None:
+    made = given(request())
+    answer = refused(request(), made, epoch=2, standing={})
+    assert answer.reason == "taken"
+    assert "its fence of shop/video was lifted or taken over" in answer.text
+
+
+def test_a_claim_that_another_one_took_over_is_not_given_again() -> None:
+    made = given(request())
+    later = {("shop", "video"): "web/cluster1@2"}
+    assert refused(request(), made, epoch=3, standing=later).reason == "taken"
+
+
+def test_a_failed_failover_can_be_taken_over() -> None:
+    failed = claim(ended=NOON, outcome="failed: no answer")
+    asked = request(epoch=2, takes_over=(failed.id,))
+    standing = {("shop", "video"): failed.id}
+    assert given(asked, failed, epoch=2, standing=standing).id == "web/cluster1@2"
+    assert refused(request(epoch=2), failed, epoch=2, standing=standing).reason == "taken"
+
+
+@pytest.mark.parametrize(
+    "before", [claim(), claim(ended=NOON, outcome="restored: video on cluster2")]
+)
+def test_a_failover_that_goes_on_or_ended_well_is_not_taken_over(before: Claim) -> None:
+    asked = request(epoch=2, takes_over=(before.id,), approved=True)
+    standing = {("shop", "video"): before.id}
+    assert refused(asked, before, epoch=2, standing=standing).reason == "taken"
+
+
+def test_the_claim_of_a_run_that_died_holds_nobody_back_for_ever() -> None:
+    dead = claim("shop", policy="other", cluster="cluster9", made=NOON - timedelta(hours=11))
+    answer = refused(request(), dead)
+    assert (answer.reason, "other/cluster9@1" in answer.text) == ("limit", True)
+    given(request(), dead.model_copy(update={"made": NOON - timedelta(hours=12)}))
+
+
+def test_while_it_is_not_known_who_is_silent_a_run_is_told_to_ask_again() -> None:
+    """The receiver's own clocks differ by a moment: it has just listened for long enough."""
+    node = NodeReport(
+        node="n1", health=Health.UNKNOWN, silent_seconds=None, trusted=True, last_seen=NOON
+    )
+    seen = FleetReport(
+        version=1,
+        grace_seconds=GRACE,
+        listening_seconds=GRACE,
+        clusters=(ClusterReport(cluster="cluster1", epoch=1, nodes=(node,)),),
+    )
+    answer = refused(request(), seen=seen)
+    assert answer.reason == "heard"
+    assert answer.retry_seconds
+
+
 def test_packages_of_other_clusters_may_have_the_same_names() -> None:
     limits = FailoverLimits(clusters_at_once=2)
     given(request(limits=limits), claim(policy="other", cluster="cluster9"))
@@ -197,7 +269,9 @@ def test_one_cluster_being_moved_holds_the_next_back() -> None:
     answer = refused(request(), claim("else", policy="other", cluster="cluster9"))
     assert answer.reason == "limit"
     assert answer.retry_seconds
-    assert answer.text == "2 clusters would be given up at once; the policy allows 1"
+    assert answer.text == (
+        "2 clusters would be given up at once; the policy allows 1; not ended yet: other/cluster9@1"
+    )
 
 
 def test_an_ended_move_does_not_hold_the_next_back() -> None:

@@ -92,6 +92,62 @@ async def test_an_old_fault_is_refused(open_site: OpenSite) -> None:
         assert (answer.status_code, answer.json()["reason"]) == (409, "epoch")
 
 
+async def test_a_plan_of_before_the_package_left_gets_no_claim_of_the_next_epoch(
+    open_site: OpenSite,
+) -> None:
+    async with open_site() as site:
+        await lost_cluster(site)
+        await site.claim()
+        await site.call("POST", "/claims/end", json={"id": CLAIM, "outcome": "restored: video"})
+        late = {"epoch": 2, "run": "failover.web/run-2", "takes_over": [CLAIM]}
+        answer = await site.claim(**late, approved=True)
+        assert (answer.status_code, answer.json()["reason"]) == (409, "taken")
+        assert f"was taken away from cluster1 by {CLAIM}" in answer.json()["text"]
+
+
+async def test_a_failed_failover_is_taken_over_with_its_fences(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        token = await lost_cluster(site)
+        await site.claim()
+        next_run = {"epoch": 2, "run": "failover.web/run-2", "takes_over": [CLAIM]}
+        assert (await site.claim(**next_run, approved=True)).json()["reason"] == "taken"
+        await site.call("POST", "/claims/end", json={"id": CLAIM, "outcome": "failed: no answer"})
+        assert (await site.claim(**next_run)).status_code == 201
+        told = (await site.beat(token)).json()
+        assert [fence["id"] for fence in told["fences"]] == ["web/cluster1@2"]
+        again = await site.claim()
+        assert (again.status_code, again.json()["reason"]) == (409, "taken"), "its run is too late"
+
+
+async def test_a_claim_whose_fence_was_lifted_is_over(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        await lost_cluster(site)
+        await site.claim()
+        await site.call("DELETE", FENCE_PATH)
+        answer = await site.claim()
+        assert (answer.status_code, answer.json()["reason"]) == (409, "taken")
+
+
+async def test_a_failed_run_that_goes_on_can_end_well(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        await lost_cluster(site)
+        await site.claim()
+        for outcome in ("failed: no answer", "restored: video on cluster2", "failed: again"):
+            answer = await site.call("POST", "/claims/end", json={"id": CLAIM, "outcome": outcome})
+        assert answer.json()["outcome"] == "restored: video on cluster2"
+
+
+async def test_what_a_neighbour_hears_counts_before_a_claim_is_given(open_site: OpenSite) -> None:
+    async with open_site() as one, open_site(clock=one.clock, name="two") as two:
+        token = await lost_cluster(one)
+        await two.receiver.flush()
+        two.pass_time(3.3, beside=one)
+        await one.beat(token)
+        await one.receiver.flush()
+        answer = await two.claim()
+        assert (answer.status_code, answer.json()["reason"]) == (409, "heard")
+
+
 async def test_the_limits_hold_a_claim_back_until_a_person_has_decided(
     open_site: OpenSite,
 ) -> None:

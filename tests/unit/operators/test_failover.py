@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,8 @@ from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from airflow_transition.core.fault import Fault
 from airflow_transition.core.policy import ClusterPolicy
-from airflow_transition.operators.failover_claim import FailoverLimitError
+from airflow_transition.operators.failover_claim import ClaimLostError, FailoverLimitError
+from airflow_transition.operators.target_promotion import TargetPromotion
 from tests.unit.operators.conftest import VirtualTime, put_outside
 from tests.unit.operators.fake_run import FAILOVER_CHAIN, FakeRun
 from tests.unit.operators.world import (
@@ -191,6 +193,78 @@ def test_a_second_run_of_the_same_fault_moves_nothing(
         second.execute("promote")
     assert started(policy, world, run_id="asset__3").fail_over() == "skipped"
     assert_failed_over(world)
+
+
+THIRD = "cluster3"
+
+
+@pytest.fixture
+def three(policy: ClusterPolicy) -> ClusterPolicy:
+    """A second target, where a person can send what the first did not get to run."""
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    third = {"name": THIRD, "repoType": "git", "weight": 10}
+    document["spec"]["targetClusterPolicy"]["preferClusters"].append(third)
+    return ClusterPolicy.of_document(document)
+
+
+class TestTwoRuns:
+    """Of two runs of one cluster's packages one goes on, whichever worker was paused or cleared."""
+
+    @pytest.fixture
+    def world(self, new_world: NewWorld) -> World:
+        world = new_world()
+        world.sides[THIRD] = Side(THIRD)
+        world.lose(SOURCE)
+        return world
+
+    def test_a_paused_worker_pushes_nothing_once_another_run_has_taken_over(
+        self, three: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        paused, admit = started(three, world), TargetPromotion.admit
+
+        def wakes_up_late(promotion: TargetPromotion) -> None:
+            admit(promotion)
+            monkeypatch.setattr(TargetPromotion, "admit", admit)
+            assert by_hand(three, world, target=THIRD).fail_over() == "success"
+
+        monkeypatch.setattr(TargetPromotion, "admit", wakes_up_late)
+        assert paused.fail_over() == "failed"
+        assert isinstance(paused.failures[-1], ClaimLostError)
+        assert serving(world) == [THIRD]
+        assert commits(world, TARGET) == []
+
+    @pytest.mark.parametrize("moment", range(1, 13))
+    def test_a_cleared_task_does_not_undo_what_a_later_run_did(
+        self, three: ClusterPolicy, world: World, moment: int
+    ) -> None:
+        world.dies = lambda now, at: (now, at) == ("promote", moment)
+        first = started(three, world)
+        if first.fail_over() == "success":
+            return
+        world.dies = lambda _now, _at: False
+        by_hand(three, world, target=THIRD).fail_over()
+        world.client_writes()
+        served = serving(world)
+        assert len(served) == 1
+        with suppress(AirflowSkipException):
+            first.attempt("promote")
+        world.client_writes()
+        assert serving(world) == served
+        assert not world.lost
+
+    def test_what_a_failed_run_fenced_moves_with_the_next_fault(
+        self, policy: ClusterPolicy, world: World
+    ) -> None:
+        """By itself: the cluster came back with its copy fenced, and was lost again."""
+        first = started(policy, world)
+        first.attempt("plan")
+        world.away.add(f"git:{TARGET}")
+        assert first.attempt("promote") == "failed"
+        world.receiver.end_claim(f"clusterpolicy-sample/{SOURCE}@1", outcome="failed: no answer")
+        world.away.discard(f"git:{TARGET}")
+        again = with_failover(policy, limits={"clustersPerHour": 9})
+        assert started(again, world, a_fault(epoch=2), run_id="asset__2").fail_over() == "success"
+        assert serving(world) == [TARGET]
 
 
 def test_a_glitch_moves_nothing(policy: ClusterPolicy, new_world: NewWorld) -> None:

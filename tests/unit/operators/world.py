@@ -24,7 +24,13 @@ from transition_wire.checkpoint_record import (
 from transition_wire.heartbeat import Lease
 from transition_wire.node_facts import NodeFacts
 
-from airflow_transition.core.claim import Claim, ClaimRefusal, ClaimRequest, PackageFence
+from airflow_transition.core.claim import (
+    RESTORED,
+    Claim,
+    ClaimRefusal,
+    ClaimRequest,
+    PackageFence,
+)
 from airflow_transition.core.claims import decide_claim, epoch_after
 from airflow_transition.core.cluster_health import ApiSign, SecondSignal
 from airflow_transition.core.cluster_package import ClusterPackage
@@ -362,7 +368,8 @@ class FakeReceiver:
     def end_claim(self, claim_id: str, *, outcome: str) -> Claim:
         with self.world.moment("receiver"):
             claim = self.given[claim_id]
-            if claim.ended is None:
+            goes_on = outcome.startswith(RESTORED) and claim.has_failed
+            if claim.ended is None or goes_on:
                 update = {"ended": datetime.now(UTC), "outcome": outcome}
                 self.given[claim_id] = claim.model_copy(update=update)
         return self.given[claim_id]
