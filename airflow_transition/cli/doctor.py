@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from airflow_transition.cli import policies
-from airflow_transition.cli.session import FAILED, UsageError, command, with_connections
+from airflow_transition.cli.session import FAILED, Answer, UsageError, command, with_connections
 from airflow_transition.cli.table import table
 from airflow_transition.core.doctor import Report, Status
 from airflow_transition.operators.checkup import Checkup
@@ -14,15 +14,16 @@ _HEADER = ("STATUS", "SUBJECT", "CHECK", "FOUND")
 
 
 @command
-def doctor(args: Namespace) -> int:
+def doctor(args: Namespace) -> Answer:
     """0: nothing failed; 1: something did; 2: there is nothing to look at."""
     asked = policies.policies(args.policies)
     if not asked:
         raise UsageError(f"no valid policy below {policies.folder()}; airflow transition lint")
     with_connections()
     report = Checkup(asked, timeout=timedelta(seconds=args.timeout)).run()
-    print(report.model_dump_json(indent=2) if args.json else "\n".join(_lines(report)))
-    return FAILED if (report.not_well if args.strict else report.failed) else 0
+    text = report.model_dump_json(indent=2) if args.json else "\n".join(_lines(report))
+    bad = report.not_well if args.strict else report.failed
+    return Answer(text, FAILED if bad else 0)
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -11,19 +11,18 @@ from pathlib import Path
 
 from airflow_transition import __version__
 from airflow_transition.cli import policies
-from airflow_transition.cli.session import FAILED, command
+from airflow_transition.cli.session import FAILED, Answer, command
 from airflow_transition.core.policy_document import Problem
 from airflow_transition.core.policy_files import policy_paths, read_policies
 from airflow_transition.core.policy_sarif import sarif
 
 
 @command
-def lint(args: Namespace) -> int:
+def lint(args: Namespace) -> Answer:
     given = [Path(path) for path in args.paths] or [policies.folder()]
     found = read_policies(file for path in given for file in _files(path))
     problems = [problem for error in found.errors for problem in error.problems]
-    print(_FORMS[args.format](problems))
-    return FAILED if problems else 0
+    return Answer(_FORMS[args.format](problems), FAILED if problems else 0)
 
 
 def _files(path: Path) -> list[Path]:

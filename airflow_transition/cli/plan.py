@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 
 from airflow_transition.cli import policies
-from airflow_transition.cli.session import FAILED, UsageError, command, with_connections
+from airflow_transition.cli.session import FAILED, Answer, UsageError, command, with_connections
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.move import AUTOMATIC, MovePlan
 from airflow_transition.core.policy import ClusterPolicy
@@ -16,7 +16,7 @@ _MOVE = "cli/plan"
 
 
 @command
-def plan(args: Namespace) -> int:
+def plan(args: Namespace) -> Answer:
     """Plan one package, or each that moves with its memory; one that cannot move hides no other."""
     policy = policies.policy(args.policy)
     packages = [package.name for package in policies.live_packages(policy, named=args.package)]
@@ -25,11 +25,10 @@ def plan(args: Namespace) -> int:
     with_connections()
     made = [_plan(policy, package=package, target=args.target) for package in packages]
     plans = [each for each in made if each is not None]
-    if args.json:
-        print(json.dumps([each.model_dump(mode="json", exclude_none=True) for each in plans]))
-    else:
-        print("\n\n".join("\n".join(each.lines()) for each in plans))
-    return 0 if len(plans) == len(packages) else FAILED
+    documents = [each.model_dump(mode="json", exclude_none=True) for each in plans]
+    text = "\n\n".join("\n".join(each.lines()) for each in plans)
+    status = 0 if len(plans) == len(packages) else FAILED
+    return Answer(json.dumps(documents, indent=2) if args.json else text, status)
 
 
 def _plan(policy: ClusterPolicy, *, package: str, target: str | None) -> MovePlan | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_transition import outside
 from airflow_transition.cli import policies
-from airflow_transition.cli.session import UsageError, command, with_connections
+from airflow_transition.cli.session import Answer, UsageError, command, with_connections
 from airflow_transition.cli.table import table
 from airflow_transition.core.cluster_package import package_on
 from airflow_transition.core.errors import TransitionError
@@ -25,31 +25,28 @@ _HEADER = ("ID", "PACKAGE", "AGE", "SIZE", "VERIFIED", "PINNED", "IN USE")
 
 
 @command
-def list_restore_points(args: Namespace) -> int:
+def list_restore_points(args: Namespace) -> Answer:
     policy = policies.policy(args.policy)
     packages = policies.live_packages(policy, named=args.package)
     with_connections()
     found, now = kept_points(policy, packages=packages), datetime.now(UTC)
-    if args.json:
-        print(json.dumps([_document(one, now=now) for one in found.points], indent=2))
-    elif found.points:
-        print("\n".join(table(_HEADER, [_row(one, now=now) for one in found.points])))
-    else:
-        print(f"policy {policy.name} has no restore point yet")
     for line in _remarks(found):
         print(line, file=sys.stderr)
-    return 0
+    if args.json:
+        return Answer(json.dumps([_document(one, now=now) for one in found.points], indent=2))
+    if not found.points:
+        return Answer(f"policy {policy.name} has no restore point yet")
+    return Answer("\n".join(table(_HEADER, [_row(one, now=now) for one in found.points])))
 
 
 @command
-def describe(args: Namespace) -> int:
+def describe(args: Namespace) -> Answer:
     """A restore point by its id, or a package by its name."""
     if args.name.startswith(f"{RESTORE_POINTS}/"):
         with_connections()
         store = outside.store()
         point = store.get_restore_point(args.name)
-        print("\n".join(_point_lines(point, pin=store.find_pin(point.id))))
-        return 0
+        return Answer("\n".join(_point_lines(point, pin=store.find_pin(point.id))))
     found = [
         (policy, package)
         for policy in policies.policies(args.policy or [])
@@ -62,26 +59,23 @@ def describe(args: Namespace) -> int:
             f"{RESTORE_POINTS}/"
         )
     with_connections()
-    print("\n\n".join("\n".join(_package_lines(*each)) for each in found))
-    return 0
+    return Answer("\n\n".join("\n".join(_package_lines(*each)) for each in found))
 
 
 @command
-def pin(args: Namespace) -> int:
+def pin(args: Namespace) -> Answer:
     with_connections()
     by = f"{getuser()}, airflow transition pin"
     outside.store().put_pin(args.restore_point, by=by, why=args.why, now=datetime.now(UTC))
-    print(f"{args.restore_point}: pinned by {by}: {args.why}")
-    return 0
+    return Answer(f"{args.restore_point}: pinned by {by}: {args.why}")
 
 
 @command
-def unpin(args: Namespace) -> int:
+def unpin(args: Namespace) -> Answer:
     with_connections()
     outside.store().get_restore_point(args.restore_point)
     removed = outside.store().remove_pin(args.restore_point)
-    print(f"{args.restore_point}: {'no longer pinned' if removed else 'was not pinned'}")
-    return 0
+    return Answer(f"{args.restore_point}: {'no longer pinned' if removed else 'was not pinned'}")
 
 
 def _row(one: KeptPoint, *, now: datetime) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from functools import wraps
 
 from airflow.cli.utils import redirect_stdout_log_handlers_to_stderr
@@ -19,14 +21,28 @@ class UsageError(Exception):
     """What was asked for does not exist; the message says what does."""
 
 
-def command(run: Callable[[Namespace], int]) -> Callable[[Namespace], None]:
-    """Make a command of a function that prints an answer and gives its exit status."""
+@dataclass(frozen=True)
+class Answer:
+    """What goes to stdout, and the exit status."""
+
+    text: str
+    status: int = 0
+
+
+def command(run: Callable[[Namespace], Answer]) -> Callable[[Namespace], None]:
+    """Make a command of a function that gives an answer.
+
+    Nothing else goes to stdout: Airflow's loggers write there, and whoever reads JSON would trip.
+    """
 
     @wraps(run)
     @providers_configuration_loaded
     def started(args: Namespace) -> None:
         redirect_stdout_log_handlers_to_stderr()
-        sys.exit(_status(run, args))
+        with redirect_stdout(sys.stderr):
+            answer = _answer(run, args)
+        _print(answer.text)
+        sys.exit(answer.status)
 
     return started
 
@@ -36,15 +52,16 @@ def with_connections() -> None:
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
 
 
-def _status(run: Callable[[Namespace], int], args: Namespace) -> int:
+def _answer(run: Callable[[Namespace], Answer], args: Namespace) -> Answer:
     try:
         return run(args)
-    except UsageError as error:
+    except (UsageError, TransitionError) as error:
         print(error, file=sys.stderr)
-        return USAGE
-    except TransitionError as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except BrokenPipeError:  # whoever reads has read enough
-        sys.stdout = None  # else it is flushed at the end, and fails
-        return 0
+        return Answer("", USAGE if isinstance(error, UsageError) else FAILED)
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, end="\n" if text else "", flush=True)
+    except BrokenPipeError:  # whoever reads has read enough; the flush at the end would fail too
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123

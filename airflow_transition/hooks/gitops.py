@@ -22,6 +22,7 @@ from airflow.providers.git.hooks.git import GitHook
 from airflow.sdk import BaseHook
 
 from airflow_transition.core.errors import PermanentError
+from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.git_clone import REVERTS, Author, GitClone, Remote, cloned
 from airflow_transition.hooks.git_errors import (
     CommitNotFoundError,
@@ -203,7 +204,7 @@ class GitOpsHook(BaseHook):
 
     @contextmanager
     def _remote(self) -> Iterator[Remote]:
-        extra = self.get_connection(self.git_conn_id).extra_dejson
+        extra = find_connection(self.git_conn_id, kind="git").extra_dejson
         try:
             hook = GitHook(self.git_conn_id, repo_url=self.repo_url)
         except ValueError as error:

@@ -4,6 +4,7 @@ Asked all at once and no longer than a deadline; nothing is changed anywhere. Wh
 here, what it means in `core/*_checks.py`.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from airflow_transition.core.cluster_rights import (
     rights_findings,
 )
 from airflow_transition.core.doctor import Check, Finding, Report, Status
-from airflow_transition.core.errors import TransitionError
+from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.fit_checks import fit_findings
 from airflow_transition.core.network_checks import network_findings
 from airflow_transition.core.node_checks import Cluster, heartbeat_findings, node_findings
@@ -36,6 +37,8 @@ from airflow_transition.operators.outside_checks import OutsideChecks, of_error
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 _FRESH = timedelta(minutes=30)
 """Three times the interval at which an agent writes its node's facts."""
 _PATIENCE = timedelta(seconds=5)
@@ -44,6 +47,10 @@ _THREADS_EACH = 8
 """For the questions to one API server, beside those to the others."""
 _WORKLOADS = 10
 """Of so many the newest restore point is read: one that is there proves the road."""
+
+
+class NotForeseenError(PermanentError):
+    """An answer made the doctor fail in a way that nobody thought of."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,8 @@ class Checkup:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def run(self) -> Report:
-        answers = within(self.timeout, dict(self._asks()))
+        asks = {key: partial(_told, ask) for key, ask in self._asks()}
+        answers = within(self.timeout, asks)
         return Report.of(self._findings(answers))
 
     @property
@@ -239,6 +247,22 @@ class Checkup:
             for package in policy.spec.package_selectors
             if package.namespace is not None
         }
+
+
+def _told(ask: Callable[[], T]) -> T:
+    """What nobody foresaw is a finding too: a doctor who faints helps nobody at night."""
+    try:
+        return ask()
+    except TransitionError:
+        raise
+    except Exception as error:
+        log.exception("the doctor did not foresee this")
+        raise NotForeseenError(
+            "an error that the doctor does not know",
+            where="the doctor",
+            found=type(error).__name__,  # its text may hold what a connection does
+            do="see the traceback in the log, and report it",
+        ) from error
 
 
 def _targets(policy: ClusterPolicy) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Plans and restore points at a shell."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,18 @@ def test_a_plan_that_cannot_be_made_says_why_and_fails(run: Run, world: World) -
 def test_a_plan_as_json_is_what_the_tasks_take(run: Run, world: World) -> None:
     (plan,) = json.loads(run("plan", POLICY, "--json").out)
     assert (plan["source"]["cluster"], plan["target"]["cluster"]) == (SOURCE, TARGET)
+
+
+def test_what_loggers_say_is_not_part_of_the_answer(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def talkative(_: Any) -> None:
+        sys.stdout.write("2026-11-24 [info] something\n")
+
+    monkeypatch.setattr("tests.unit.operators.world.FakeRegistry.check", talkative)
+    said = run("plan", POLICY, "--json")
+    assert json.loads(said.out)
+    assert "[info] something" in said.err
 
 
 def test_what_does_not_exist_is_told_with_what_does(run: Run) -> None:

@@ -1,27 +1,29 @@
 """Many questions, one deadline."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from threading import Barrier, Event
+from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.operators.deadline import NoAnswerInTimeError, within
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LONG, NOW = timedelta(seconds=20), timedelta(0)
 
 
 def test_questions_are_asked_at_once() -> None:
     barrier = Barrier(4, timeout=20)
-    answers = within(LONG, {number: barrier.wait for number in range(4)})
+    answers = within(LONG, dict.fromkeys(range(4), barrier.wait))
     assert sorted(map(int, answers.values())) == [0, 1, 2, 3]  # type: ignore[arg-type]
 
 
 def test_no_more_threads_than_allowed_are_used() -> None:
     barrier = Barrier(2, timeout=20)
-    asks: dict[int, Callable[[], int]] = {number: barrier.wait for number in range(4)}
-    assert len(within(LONG, asks, threads=2)) == 4
+    assert len(within(LONG, dict.fromkeys(range(4), barrier.wait), threads=2)) == 4
 
 
 def test_what_does_not_answer_is_an_answer_and_the_others_are_kept() -> None:

@@ -94,6 +94,15 @@ def test_a_store_that_is_away_is_said_for_each_thing_that_it_holds(
     assert found[Check.REGISTRY_PRIVATE, "registry"].status is Status.UNKNOWN
 
 
+def test_what_nobody_foresaw_is_a_finding_and_its_text_stays_secret(
+    policy: ClusterPolicy, out: Outside
+) -> None:
+    out.namespaces["shop"] = ZeroDivisionError("password")
+    finding = ills(in_namespace(policy))[Check.NAMESPACE, TARGET]
+    assert "ZeroDivisionError" in finding.found
+    assert "password" not in finding.sentence
+
+
 def test_a_missing_right_names_its_cluster(policy: ClusterPolicy, out: Outside) -> None:
     out.refused.add((TARGET, "list pods"))
     found = ills(policy)
