@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class KubeConnection:
     """An authenticated client, and what the connection says beside it."""
 
     client: ApiClient
-    extra: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(repr=False)
     """Of the cluster's connection; of the management cluster's, where there is no other."""
     found_by: str | None = None
     """What told where the cluster is, if it was no connection of its own."""

@@ -90,7 +90,7 @@ class ApiServer:
             return
         kind = path.rsplit("/", 1)[1]
         for collection, items in self.objects.items():
-            everywhere = path.count("/") == 4 and collection.endswith(f"/{kind}")
+            everywhere = "/namespaces/" not in path and collection.endswith(f"/{kind}")
             if collection == path or everywhere:
                 yield from items.values()
 
