@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_transition import outside
 from airflow_transition.core.cluster_package import package_on
@@ -23,7 +23,7 @@ from airflow_transition.core.cluster_rights import (
     rights_findings,
 )
 from airflow_transition.core.doctor import Check, Finding, Report, Status
-from airflow_transition.core.errors import PermanentError, TransitionError
+from airflow_transition.core.errors import PermanentError, TemporaryError, TransitionError
 from airflow_transition.core.fit_checks import fit_findings
 from airflow_transition.core.network_checks import network_findings
 from airflow_transition.core.node_checks import Cluster, heartbeat_findings, node_findings
@@ -34,6 +34,9 @@ from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.core.whereabouts import Whereabouts
 from airflow_transition.operators.deadline import within
 from airflow_transition.operators.outside_checks import OutsideChecks, of_error
+
+if TYPE_CHECKING:
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
 
 T = TypeVar("T")
 
@@ -90,14 +93,14 @@ class Checkup:
             yield ("api", cluster), partial(self._ask_api, cluster)
             yield ("git", cluster), partial(self._ask_git, cluster)
             yield ("facts", cluster), partial(self._ask_facts, cluster)
-            yield ("points", cluster), partial(_newest_points, cluster)
+            yield ("points", cluster), partial(_newest_points, cluster, store=self._store)
         for cluster, namespace in sorted(self._target_namespaces()):
             survey = outside.survey(cluster, patience=_PATIENCE)
             yield (
                 ("namespace", f"{cluster}/{namespace}"),
                 partial(survey.takes_namespace, namespace),
             )
-        yield from OutsideChecks(self.policies).asks()
+        yield from self._outside.asks()
 
     def _findings(self, answers: Mapping[tuple[str, str], Any]) -> Iterator[Finding]:
         for cluster in self.clusters:
@@ -106,7 +109,7 @@ class Checkup:
             yield from self._of_packages(policy, answers)
         yield from self._of_fit(answers)
         yield from self._of_namespaces(answers)
-        yield from OutsideChecks(self.policies).findings(answers)
+        yield from self._outside.findings(answers)
 
     def _ask_api(self, cluster: str) -> _ApiAnswers:
         """Its version first: a server that is away costs one answer's patience, not fifty."""
@@ -145,7 +148,7 @@ class Checkup:
         return read
 
     def _ask_facts(self, cluster: str) -> Any:
-        return {facts.node: facts for facts in outside.store().list_node_facts(cluster)}
+        return {facts.node: facts for facts in self._store.list_node_facts(cluster)}
 
     def _of_cluster(
         self, cluster: str, answers: Mapping[tuple[str, str], Any]
@@ -187,13 +190,15 @@ class Checkup:
             files: dict[str, Files | None] = {}
             for cluster in policy.clusters:
                 read = answers["git", cluster]
-                away = isinstance(read, TransitionError)
-                files[cluster] = None if away else read.get(package.package_path, {})
+                silent = isinstance(read, TransitionError)
+                files[cluster] = None if silent else read.get(package.package_path, {})
             subject = f"{policy.name}: {package.name}"
             try:
                 place = Whereabouts.read(package.name, files=files).place()
             except TransitionError as error:
-                yield of_error(Check.PACKAGE, subject=subject, error=error)
+                away = isinstance(error, TemporaryError)  # the repositories' own findings say so
+                status = Status.UNKNOWN if away else Status.FAILED
+                yield of_error(Check.PACKAGE, subject=subject, error=error, status=status)
             else:
                 found = f"{place} runs it"
                 yield Finding(check=Check.PACKAGE, status=Status.OK, subject=subject, found=found)
@@ -227,6 +232,15 @@ class Checkup:
             else:
                 found = f"{namespace} is there" if answer else f"{namespace} can be made"
                 yield Finding(check=Check.NAMESPACE, status=Status.OK, subject=cluster, found=found)
+
+    @cached_property
+    def _store(self) -> "CheckpointStoreHook":
+        """One for all threads: to build a client costs more than to ask by it."""
+        return outside.store()
+
+    @cached_property
+    def _outside(self) -> OutsideChecks:
+        return OutsideChecks(self.policies, self._store)
 
     def _policies_on(self, cluster: str) -> list[ClusterPolicy]:
         return [policy for policy in self.policies if cluster in policy.clusters]
@@ -269,8 +283,8 @@ def _targets(policy: ClusterPolicy) -> tuple[str, ...]:
     return tuple(name for name in policy.clusters if name != policy.source.name)
 
 
-def _newest_points(cluster: str) -> list[RestorePoint]:
-    inventory = outside.store().inventory
+def _newest_points(cluster: str, *, store: "CheckpointStoreHook") -> list[RestorePoint]:
+    inventory = store.inventory
     found = [inventory.newest(place) for place in islice(inventory.workloads(cluster), _WORKLOADS)]
     return [point for point in found if point is not None]
 

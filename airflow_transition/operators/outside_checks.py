@@ -14,6 +14,8 @@ from airflow_transition.operators.receiver import receiver_if_any
 
 if TYPE_CHECKING:
     from airflow_transition.core.health_report import FleetReport
+    from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
+    from airflow_transition.hooks.oci_registry import OciRegistryHook
 
 Answers = Mapping[tuple[str, str], Any]
 
@@ -26,9 +28,10 @@ class OutsideChecks:
     """Each answers by itself: one that is away hides no other."""
 
     policies: Sequence[ClusterPolicy]
+    store: "CheckpointStoreHook"
 
     def asks(self) -> Iterator[tuple[tuple[str, str], Callable[[], Any]]]:
-        yield (_BUCKET, ""), _open_ways
+        yield (_BUCKET, ""), self._open_ways
         yield (_REGISTRY, ""), lambda: outside.registry().check()
         yield (_REGISTRY, "private"), self._registry_privacy
         yield (_REGISTRY, "deletion"), lambda: outside.registry().require_deletions()
@@ -41,8 +44,28 @@ class OutsideChecks:
 
     def _registry_privacy(self) -> tuple[bool, bool]:
         """Whether anybody may pull, and whether there was an image to try it with."""
-        image = _some_image(self.policies)
-        return outside.registry().anybody_reads(image), image is not None
+        registry = outside.registry()
+        image = self._some_image(registry)
+        return registry.anybody_reads(image), image is not None
+
+    def _some_image(self, registry: "OciRegistryHook") -> str | None:
+        """An image that was pushed; its repository is there."""
+        inventory = self.store.inventory
+        for cluster in sorted({name for policy in self.policies for name in policy.clusters}):
+            for place in islice(inventory.workloads(cluster), 1):
+                point = inventory.newest(place)
+                for image in point.images.values() if point else ():
+                    if registry.is_own(image):
+                        return image
+        return None
+
+    def _open_ways(self) -> tuple[str, list[str], bool]:
+        """The bucket's name, what anybody may do with it, and whether it held anything to try."""
+        from airflow_transition.hooks.bucket_survey import BucketSurvey  # noqa: PLC0415 - heavy
+
+        survey = BucketSurvey(self.store)
+        key = survey.first_key()
+        return survey.bucket, survey.open_ways(key), key is not None
 
     def _fleet(self) -> "FleetReport | None":
         receiver = receiver_if_any()
@@ -83,28 +106,6 @@ def of_error(
 def _needs_receiver(policy: ClusterPolicy) -> bool:
     failover = policy.spec.failover
     return failover.mode != "Manual" or failover.lease_seconds is not None
-
-
-def _open_ways() -> tuple[str, list[str], bool]:
-    """The bucket's name, what anybody may do with it, and whether it held anything to try."""
-    from airflow_transition.hooks.bucket_survey import BucketSurvey  # noqa: PLC0415 - heavy
-
-    survey = BucketSurvey(outside.store())
-    key = survey.first_key()
-    return survey.bucket, survey.open_ways(key), key is not None
-
-
-def _some_image(policies: Sequence[ClusterPolicy]) -> str | None:
-    """An image that was pushed; its repository is there."""
-    inventory, registry = outside.store().inventory, outside.registry()
-    clusters = {name for policy in policies for name in policy.clusters}
-    for cluster in sorted(clusters):
-        for place in islice(inventory.workloads(cluster), 1):
-            point = inventory.newest(place)
-            for image in point.images.values() if point else ():
-                if registry.is_own(image):
-                    return image
-    return None
 
 
 def _of_bucket(answer: tuple[str, list[str], bool] | TransitionError) -> Iterator[Finding]:

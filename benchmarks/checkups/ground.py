@@ -48,7 +48,7 @@ class Ground:
 
     def environment(self) -> dict[str, str]:
         return {
-            f"AIRFLOW_CONN_{name.upper().replace('-', '_')}": json.dumps(connection)
+            f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection)
             for name, connection in self.connections.items()
         }
 

@@ -142,6 +142,14 @@ def test_a_package_that_no_repository_wants_fails_with_the_cure(
     assert "scale it up" in str(finding.cure)
 
 
+def test_a_package_whose_repositories_are_away_is_not_known(
+    policy: ClusterPolicy, out: Outside, world: World
+) -> None:
+    world.away |= {f"git:{SOURCE}", f"git:{TARGET}"}
+    found = ills(policy)
+    assert found[Check.PACKAGE, "clusterpolicy-sample: video"].status is Status.UNKNOWN
+
+
 def test_a_namespace_that_the_target_refuses_is_not_known(
     policy: ClusterPolicy, out: Outside
 ) -> None:
