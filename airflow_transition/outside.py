@@ -30,6 +30,13 @@ def cluster(package: "ClusterPackage", *, patience: "timedelta | None" = None) -
     return ClusterHook(package.kubernetes_conn_id, patience=patience)
 
 
+def cluster_named(name: str) -> "ClusterHook":
+    """For what is asked of a cluster as a whole."""
+    from airflow_transition.hooks.cluster import ClusterHook
+
+    return ClusterHook(name)
+
+
 def kubelet(package: "ClusterPackage") -> "KubeletHook":
     from airflow_transition.hooks.kubelet import KubeletHook
 
