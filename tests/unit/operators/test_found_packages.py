@@ -29,17 +29,6 @@ class Running:
         return self.found
 
 
-@pytest.fixture
-def everything(policy: ClusterPolicy) -> ClusterPolicy:
-    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
-    document["spec"] |= {
-        "selectMode": "All",
-        "packageSelectors": [],
-        "backupInformation": [{"name": "by-hand", "backupType": "Manual"}],
-    }
-    return ClusterPolicy.of_document(document)
-
-
 def found(
     policy: ClusterPolicy, monkeypatch: pytest.MonkeyPatch, running: Running
 ) -> list[dict[str, Any]]:
