@@ -48,6 +48,7 @@ _OPERATORS = [
     "failover_plan",
     "failover_promote",
     "failover_verify",
+    "found_packages",
     "move_settle",
     "pin",
     "plan",

@@ -37,6 +37,13 @@ def survey(cluster_name: str, *, patience: "timedelta") -> "ClusterSurveyHook":
     return ClusterSurveyHook(cluster_name, patience=patience)
 
 
+def cluster_named(name: str) -> "ClusterHook":
+    """For what is asked of a cluster as a whole."""
+    from airflow_transition.hooks.cluster import ClusterHook
+
+    return ClusterHook(name)
+
+
 def kubelet(package: "ClusterPackage") -> "KubeletHook":
     from airflow_transition.hooks.kubelet import KubeletHook
 

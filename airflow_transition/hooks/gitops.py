@@ -29,7 +29,7 @@ from airflow_transition.hooks.git_errors import (
     PushRaceError,
     RevertConflictError,
 )
-from airflow_transition.hooks.git_files import read_folder, read_folders
+from airflow_transition.hooks.git_files import read_folder, read_folders, read_holding
 
 _ATTEMPTS = 15
 """The unluckiest of 8 needed 7."""
@@ -104,6 +104,11 @@ class GitOpsHook(BaseHook):
         """Manifests of several folders by folder, from one clone; a missing folder is left out."""
         with self._clone(tuple(folders)) as clone:
             return read_folders(clone.root, folders)
+
+    def read_holding(self, text: str) -> dict[str, str]:
+        """Manifests of the whole repository that hold `text`, by their path from the root."""
+        with self._clone(None) as clone:
+            return read_holding(clone.root, text)
 
     def find(self, trailers: Mapping[str, str]) -> str | None:
         """The newest commit that carries all `trailers` and was not reverted since."""

@@ -25,7 +25,7 @@ from airflow_transition.hooks.kube_api import ApiUnreachableError, KubeApi
 _GATEWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 """What the load balancer in front of a dead API server answers."""
 _PAGE = 250
-_LOOK_UP_SHARE = 8
+_LOOK_UP_SHARE = 2
 _CAUSES_MAX = 20
 _SEEN_CHARS = 160
 

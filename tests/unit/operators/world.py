@@ -604,6 +604,10 @@ class FakeGit:
                 found[folder] = self.read(folder)
         return found
 
+    def read_holding(self, text: str) -> dict[str, str]:
+        self.world.ask(self.part)
+        return {name: found for name, found in self.side.files.items() if text in found}
+
     def find(self, trailers: Mapping[str, str]) -> str | None:
         self.world.ask(self.part)
         for commit in reversed(self.side.commits):
