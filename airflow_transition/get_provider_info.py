@@ -44,6 +44,7 @@ def get_provider_info() -> dict[str, Any]:
 
 _OPERATORS = [
     "door",
+    "failover_end",
     "failover_plan",
     "failover_promote",
     "failover_verify",
