@@ -95,6 +95,7 @@ Targets: {_targets(policy) or "none; add `targetClusterPolicy.preferClusters` to
 2. **promote**: claims the fault, fences the source, and has the target run the packages by one
    commit.
 3. **verify**: they run there, restored, Ready. Its log says RPO and RTO.
+4. **end**: ends the claim where a task that died left it open.
 
 What came after a package's restore point is gone. When the cluster returns, nothing is moved back:
 its copies stay stopped; start `{policy.failback_dag_id}`.

@@ -9,6 +9,7 @@ from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.dag_texts import failover_text
 from airflow_transition.fault_asset import fault_watch
+from airflow_transition.operators.failover_end import FailoverEndOperator
 from airflow_transition.operators.failover_plan import TEXT, FailoverPlanOperator
 from airflow_transition.operators.failover_promote import FailoverPromoteOperator
 from airflow_transition.operators.failover_verify import FailoverVerifyOperator
@@ -19,7 +20,7 @@ _STEP_LIMIT = timedelta(hours=1)
 
 
 def failover_dag(policy: ClusterPolicy, *, shared: dict[str, Any]) -> DAG:
-    """Three tasks on the critical path, for each costs its start.
+    """Three tasks on the critical path, for each costs its start; what ends the run is beside it.
 
     One run goes at a time: a second one would plan from what the first is about to change.
     """
@@ -56,7 +57,10 @@ def failover_dag(policy: ClusterPolicy, *, shared: dict[str, Any]) -> DAG:
         )
         if policy.spec.failover.mode == "Approve":
             plan >> _approval(policy) >> promote
-        plan >> promote >> verify
+        end = FailoverEndOperator(
+            task_id="end", policy=policy, execution_timeout=_STEP_LIMIT
+        ).as_teardown()
+        plan >> promote >> verify >> end
     return dag
 
 

@@ -45,6 +45,7 @@ def get_provider_info() -> dict[str, Any]:
 _OPERATORS = [
     "doctor",
     "door",
+    "failover_end",
     "failover_plan",
     "failover_promote",
     "failover_verify",

@@ -3,6 +3,7 @@
 from airflow.sdk import DAG, Param
 
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.failover_end import FailoverEndOperator
 from airflow_transition.operators.failover_plan import FailoverPlanOperator
 from airflow_transition.operators.failover_promote import FailoverPromoteOperator
 from airflow_transition.operators.failover_verify import FailoverVerifyOperator
@@ -47,4 +48,5 @@ with DAG(
     plan = FailoverPlanOperator(task_id="plan", policy=POLICY, cluster="{{ params.cluster }}")
     promote = FailoverPromoteOperator(task_id="promote", plan=plan.output)
     verify = FailoverVerifyOperator(task_id="verify", plan=plan.output, promoted=promote.output)
-    plan >> promote >> verify
+    end = FailoverEndOperator(task_id="end", policy=POLICY).as_teardown()
+    plan >> promote >> verify >> end

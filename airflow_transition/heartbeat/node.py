@@ -24,6 +24,7 @@ class Node:
         "alternated",
         "cluster",
         "containers",
+        "current",
         "fenced",
         "free_bytes",
         "heard",
@@ -49,6 +50,8 @@ class Node:
         """Newest first."""
         self.alternated: float | None = None
         """When an agent spoke again after another one had: the monotonic clock."""
+        self.current = False
+        """It was answered from the database since it was away last."""
         self.agent_version: str | None = None
         self.skew: float | None = None
         self.memory_pressure = False
@@ -74,6 +77,13 @@ class Node:
         self.identities = ((boot_id, agent_id, sequence), *rest[: _REMEMBERED_AGENTS - 1])
         self.heard = now
         return "accepted"
+
+    def follows(self, beat: Heartbeat, *, now: float) -> bool:
+        """Whether this is the very next heartbeat: none was lost, or heard by another receiver."""
+        if not self.identities or self.heard is None:
+            return False
+        next_one = (beat.boot_id, beat.agent_id, beat.sequence - 1) == self.identities[0]
+        return next_one and now - self.heard <= 2 * beat.interval_seconds
 
     def show(self, beat: Heartbeat, *, wall: float) -> None:
         """Keep what people see of it."""

@@ -31,8 +31,8 @@ T = TypeVar("T")
 _LATE_SECONDS = 0.05
 """A tick so late finds heartbeats in the sockets that were not read yet."""
 _RETRY_SECONDS = 1.0
-_BACK_AFTER_INTERVALS = 2
-"""A node that was silent for longer may have lost its packages meanwhile."""
+_STALE_SECONDS = 10.0
+"""What the database said so long ago is not answered any more without asking it."""
 
 
 class NotReadyError(TemporaryError):
@@ -69,8 +69,7 @@ class Receiver:
         self.writer = Writer(interval=settings.write_interval, metrics=self.metrics)
         self.flusher = Flusher(store, writer=self.writer, settings=settings, metrics=self.metrics)
         self._batches: dict[str, int] = {}
-        self._back: set[Node] = set()
-        """Nodes whose first heartbeat after a silence is not answered yet."""
+        self._confirmed = self.started
         self._next_tick = self.started
         self._late = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -105,7 +104,8 @@ class Receiver:
 
     def hear(self, node: Node, *, heartbeat: Heartbeat) -> bool:
         """Take a heartbeat whose token fits; False: it is a replay, and nothing has changed."""
-        now, before = self.now(), node.heard
+        now = self.now()
+        follows = node.follows(heartbeat, now=now)
         verdict = node.hear(
             heartbeat.boot_id,
             agent_id=heartbeat.agent_id,
@@ -114,9 +114,9 @@ class Receiver:
         )
         if verdict == "replay":
             return False
-        longest = _BACK_AFTER_INTERVALS * heartbeat.interval_seconds
-        if before is None or now - before > longest:
-            self._back.add(node)
+        if not follows:
+            node.current = False
+            self.grants.give_unheard(node, promised=self.promises.of(node.cluster), now=now)
         node.show(heartbeat, wall=self.wall())
         self.heard(node)
         return True
@@ -129,21 +129,21 @@ class Receiver:
     async def reply(self, node: Node) -> bytes:
         """The answer to a heartbeat. With leases it waits for the transaction that allows them.
 
-        So does the first answer after a silence: another receiver may have just fenced what the
-        node runs.
+        So does the first answer after an absence: another receiver may have fenced what returns.
         """
         arrived = self.now()
         while True:
             promised = self.promises
             cluster = promised.of(node.cluster)
-            if not cluster.renewed and node not in self._back:
+            is_fresh = node.current and arrived - self._confirmed <= _STALE_SECONDS
+            if is_fresh and not cluster.renewed:
                 return cluster.reply
             first = self.grants.give(node, leases=cluster.renewed, arrived=arrived)
             self.flusher.open.grants |= first
             self.flusher.open.hear(node)
             version = await asyncio.shield(self.flusher.committed())
             if version == promised.version:
-                self._back.discard(node)
+                node.current = True
                 return cluster.reply
             await self.refresh(version)
 
@@ -160,8 +160,10 @@ class Receiver:
 
     async def read_news(self) -> None:
         """What other receivers heard; it is heard now, by this receiver's clock."""
+        asked = self.now()
         news = await self.writer.read(lambda: self.store.news(self._batches))
         await self.refresh(news.version)
+        self._confirmed = asked
         self._batches = dict(news.batches)
         for row in news.nodes:
             if row[8] == GONE:
@@ -174,14 +176,13 @@ class Receiver:
         if newer:
             node.heard = self.now()
             self.watches.heard(node)
-            leases = self.promises.of(node.cluster).leases
-            self.grants.give_elsewhere(node, leases=leases, now=node.heard)
+        promised = self.promises.of(node.cluster)
+        self.grants.give_elsewhere(node, promised=promised, now=self.now())
 
     async def forget(self, cluster: str, *, node: str) -> None:
         """Done once it is stored, so that the other receivers and the next life know it too."""
         gone = self._forget_here(cluster, name=node)
         if gone is not None:
-            self._back.discard(gone)
             self.flusher.open.forget(gone)
             await asyncio.shield(self.flusher.committed())
         await self.writer.write(lambda: forget_grants(self.store, cluster=cluster, node=node))
@@ -264,7 +265,7 @@ class Receiver:
             )
             return
         self._batches = dict(remembered.batches)
-        self.started = self._next_tick = self.now()
+        self.started = self._next_tick = self._confirmed = self.now()
         self.watches.begin(self.started)
         self._promise(remembered.promises)
         self.ready = True
@@ -290,4 +291,5 @@ class Receiver:
         """Never an older one: two of these can come back in any order."""
         if promises.version >= self.promises.version:
             self.promises = promises
+            self.grants.know(promises, now=self.now())
             self.watches.promise(promises)

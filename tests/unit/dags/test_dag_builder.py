@@ -168,7 +168,10 @@ def with_spec(policy: ClusterPolicy, **spec: Any) -> ClusterPolicy:
 
 def test_a_failover_has_three_tasks_one_after_the_other(policy: ClusterPolicy) -> None:
     built = dag(policy, FAILOVER)
-    assert [task.task_id for task in built.topological_sort()] == ["plan", "promote", "verify"]
+    tasks = [task.task_id for task in built.topological_sort()]
+    assert tasks == ["plan", "promote", "verify", "end"]
+    assert built.get_task("end").is_teardown, "it does not say how the run went"
+    assert not built.get_task("plan").is_setup, "clearing a task does not plan anew"
     assert built.max_active_runs == 1
 
 

@@ -90,7 +90,7 @@ class Site:
     ) -> httpx.Response:
         """The next heartbeat of this agent; `fields` replace what it would say."""
         heartbeat = self.heartbeat(cluster, node=node, agent=agent, **fields)
-        return await self.stored(self.post_beat(heartbeat.model_dump_json(), token=token))
+        return await self.post_beat(heartbeat.model_dump_json(), token=token)
 
     def heartbeat(
         self, cluster: str = "cluster1", *, node: str = "node-a", agent: str = AGENT, **fields: Any
@@ -110,6 +110,10 @@ class Site:
         return Heartbeat.model_validate(known | fields)
 
     async def post_beat(self, body: str | bytes, *, token: str | None) -> httpx.Response:
+        """With the batch that the answer waits for, where it does."""
+        return await self.stored(self.send_beat(body, token=token))
+
+    async def send_beat(self, body: str | bytes, *, token: str | None) -> httpx.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return await self.client.post("/heartbeat", content=body, headers=headers)
 
@@ -117,7 +121,8 @@ class Site:
         """An answer that waits for the database, with the batch that it waits for."""
         asked = asyncio.ensure_future(answer)
         while not asked.done():
-            await self.receiver.flush()
+            if self.receiver.flusher.open.committed is not None:
+                await self.receiver.flush()
             await asyncio.sleep(0)
         return await asked
 

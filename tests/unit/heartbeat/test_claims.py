@@ -1,9 +1,11 @@
 """A fault's packages are given to one run, once, together with the epoch and the fences."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from airflow_transition.heartbeat.batch import Batch
 from tests.unit.heartbeat.site import OpenSite, Site, kernel_lease, package, until
 
 pytestmark = pytest.mark.anyio
@@ -11,6 +13,7 @@ pytestmark = pytest.mark.anyio
 CLAIM = "web/cluster1@1"
 LEASE = {**package(), "duration_seconds": 2.0}
 LEASE_PATH = "/clusters/cluster1/leases/shop/video"
+OTHER_LEASE_PATH = "/clusters/cluster1/leases/shop/audio"
 FENCE_PATH = "/clusters/cluster1/fences/shop/video"
 
 
@@ -48,31 +51,6 @@ async def test_of_many_runs_that_ask_at_once_one_gets_the_claim(open_site: OpenS
             *(site.claim(run=f"failover.web/run-{n}") for n in range(5) for site in (one, two))
         )
         assert sorted(answer.status_code for answer in answers) == [200, 201] + [409] * 8
-
-
-async def test_a_plan_from_before_a_package_left_gets_no_second_claim(open_site: OpenSite) -> None:
-    """It was claimed by one run, and ended; the fence says that it left."""
-    async with open_site() as site:
-        await lost_cluster(site)
-        await site.claim()
-        await site.call("POST", "/claims/end", json={"id": CLAIM, "outcome": "verified"})
-        late = await site.claim(epoch=2, run="failover.web/run-2")
-        assert (late.status_code, late.json()["reason"]) == (409, "taken")
-        await site.call("DELETE", FENCE_PATH)
-        assert (await site.claim(epoch=2, run="failover.web/run-2")).status_code == 201
-
-
-async def test_the_first_answer_after_a_silence_has_the_fence_that_another_receiver_set(
-    open_site: OpenSite,
-) -> None:
-    async with open_site() as one, open_site(clock=one.clock, name="two") as two:
-        token = await lost_cluster(one)
-        await one.receiver.flush()
-        await two.receiver.flush()
-        two.pass_time(3.3, beside=one)
-        assert (await two.claim()).status_code == 201
-        told = (await one.stored(one.beat(token))).json()
-        assert (told["epoch"], len(told["fences"])) == (2, 1)
 
 
 async def test_a_cluster_that_is_heard_again_is_not_given_up(open_site: OpenSite) -> None:
@@ -195,6 +173,84 @@ async def test_a_neighbour_fences_what_was_claimed_elsewhere(open_site: OpenSite
         assert (await two.beat(token, sequence=50)).json()["epoch"] == 2
 
 
+async def test_a_source_that_returns_to_a_neighbour_is_fenced_by_its_first_answer(
+    open_site: OpenSite,
+) -> None:
+    """The neighbour has not read the claim yet."""
+    async with open_site() as one, open_site(clock=one.clock, name="two") as two:
+        token = await lost_cluster(one)
+        await two.receiver.flush()
+        await two.beat(token, sequence=50)
+        two.pass_time(3.3, beside=one)
+        await one.claim(approved=True)
+        assert (await two.beat(token, sequence=60)).json()["epoch"] == 2
+
+
+@pytest.mark.parametrize("fields", [{"sequence": 52}, {"sequence": 1, "agent": "f" * 16}])
+async def test_so_is_one_whose_heartbeats_were_lost_or_whose_agent_is_new(
+    open_site: OpenSite, fields: dict[str, Any]
+) -> None:
+    async with open_site() as one, open_site(clock=one.clock, name="two") as two:
+        token = await one.token()
+        await two.receiver.flush()
+        await two.beat(token, sequence=50)
+        await one.claim(approved=True)
+        assert (await two.beat(token, **fields)).json()["epoch"] == 2
+
+
+async def test_what_is_known_since_long_ago_is_not_answered(open_site: OpenSite) -> None:
+    """This receiver's way to the database is broken, its neighbour's is not."""
+    async with open_site() as one, open_site(clock=one.clock, name="two") as two:
+        token = await one.token()
+        await two.receiver.flush()
+        for sequence in range(1, 12):
+            assert (await two.beat(token, sequence=sequence)).json()["epoch"] == 1
+            two.pass_time(1, beside=one)
+        await one.claim(approved=True)
+        assert (await two.beat(token, sequence=12)).json()["epoch"] == 2
+
+
+async def test_an_answer_that_waited_does_not_take_back_a_later_grant(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        token = await site.token()
+        await site.call("PUT", LEASE_PATH, json=LEASE)
+        kernel = {"leases": [kernel_lease()]}
+        await site.beat(token, **kernel)
+        early = site.heartbeat(**kernel).model_dump_json()
+        waits = asyncio.ensure_future(site.send_beat(early, token=token))
+        await until(lambda: site.receiver.flusher.open.committed is not None)
+        batch = site.receiver.flusher.open
+        site.receiver.flusher.open = Batch()
+        site.pass_time(1.5)
+        await site.beat(token, **kernel)
+        site.receiver.flusher.open = batch
+        await site.call("PUT", OTHER_LEASE_PATH, json={**LEASE, **package("audio")})
+        await site.stored(waits)
+        site.pass_time(1.0)
+        await site.claim(approved=True)
+        assert not (await the_fence(site))["lease_expired"]
+
+
+async def test_a_grant_that_a_neighbour_gave_unheard_counts(open_site: OpenSite) -> None:
+    """Its row was overwritten by that of the next heartbeat before anybody read it."""
+    async with open_site() as one, open_site(clock=one.clock, name="two") as two:
+        token = await one.token()
+        await one.call("PUT", LEASE_PATH, json=LEASE)
+        await two.receiver.flush()
+        kernel = {"leases": [kernel_lease()]}
+        await two.beat(token, sequence=1, **kernel)
+        await one.receiver.flush()
+        two.pass_time(1.9, beside=one)
+        await one.beat(token, sequence=2, **kernel)
+        await one.claim(approved=True)
+        await two.call("PUT", OTHER_LEASE_PATH, json={**LEASE, **package("audio")})
+        await two.beat(token, sequence=3, **kernel)
+        two.pass_time(1, beside=one)
+        assert not (await the_fence(two))["lease_expired"]
+        two.pass_time(1.4, beside=one)
+        assert (await the_fence(two))["lease_expired"], "counted from the fence"
+
+
 async def test_fences_tell_who_reported_and_who_did_not(open_site: OpenSite) -> None:
     async with open_site() as site:
         token = await lost_cluster(site)
@@ -225,7 +281,7 @@ async def test_each_heartbeat_renews_the_lease(open_site: OpenSite) -> None:
         for _ in range(2):
             answer = await site.call("PUT", LEASE_PATH, json=LEASE)
             assert (answer.status_code, answer.json()) == (200, LEASE)
-        told = await site.stored(site.beat(token))
+        told = await site.beat(token)
         assert told.json()["leases"] == [LEASE]
         assert (await site.call("GET", "/clusters/cluster1/leases")).json() == [LEASE]
         await site.call("DELETE", LEASE_PATH)
@@ -233,7 +289,7 @@ async def test_each_heartbeat_renews_the_lease(open_site: OpenSite) -> None:
         assert told["leases"] == []
         assert told["released"] == [{"package": "video", "namespace": "shop"}]
         await site.call("PUT", LEASE_PATH, json=LEASE)
-        assert (await site.stored(site.beat(token))).json()["released"] == []
+        assert (await site.beat(token)).json()["released"] == []
 
 
 async def test_a_fenced_package_is_never_released(open_site: OpenSite) -> None:
@@ -252,7 +308,7 @@ async def test_a_lease_waits_for_the_commit_and_a_fence_that_came_first_takes_it
         token = await lost_cluster(one)
         await one.call("PUT", LEASE_PATH, json=LEASE)
         body = one.heartbeat().model_dump_json()
-        asked = asyncio.ensure_future(one.post_beat(body, token=token))
+        asked = asyncio.ensure_future(one.send_beat(body, token=token))
         await until(lambda: one.receiver.flusher.open.committed is not None)
         assert not asked.done(), "no lease without a commit"
         await two.receiver.flush()
@@ -269,15 +325,15 @@ async def test_a_fenced_package_gets_no_lease(open_site: OpenSite) -> None:
         assert (await site.beat(token)).json()["leases"] == []
         assert (await site.call("PUT", LEASE_PATH, json=LEASE)).status_code == 409
         await site.call("DELETE", FENCE_PATH)
-        assert (await site.stored(site.beat(token))).json()["leases"] == [LEASE]
+        assert (await site.beat(token)).json()["leases"] == [LEASE]
 
 
 async def test_a_lease_has_run_out_once_no_kernel_can_hold_it(open_site: OpenSite) -> None:
     async with open_site() as site:
         token = await site.token()
         await site.call("PUT", LEASE_PATH, json=LEASE)
-        await site.stored(site.beat(token))
-        await site.stored(site.beat(token, leases=[kernel_lease()]))
+        await site.beat(token)
+        await site.beat(token, leases=[kernel_lease()])
         site.pass_time(3.1)
         await site.claim()
         fence = await the_fence(site)
@@ -292,7 +348,7 @@ async def test_a_lease_that_only_an_agent_enforces_never_surely_runs_out(
         token = await site.token()
         await site.call("PUT", LEASE_PATH, json=LEASE)
         by_agent = {"package": "video", "namespace": "shop", "enforced_by": "agent"}
-        await site.stored(site.beat(token, leases=[by_agent]))
+        await site.beat(token, leases=[by_agent])
         site.pass_time(60)
         await site.claim()
         assert not (await the_fence(site))["lease_expired"]
@@ -303,7 +359,7 @@ async def test_a_node_that_was_never_given_the_lease_closes_nothing(open_site: O
         token, other = await site.token(), await site.token(node="node-b")
         await site.beat(other, node="node-b")
         await site.call("PUT", LEASE_PATH, json=LEASE)
-        await site.stored(site.beat(token, leases=[kernel_lease()]))
+        await site.beat(token, leases=[kernel_lease()])
         site.pass_time(60)
         await site.claim()
         assert not (await the_fence(site))["lease_expired"]
@@ -314,7 +370,7 @@ async def test_after_a_restart_a_lease_may_just_have_been_given(open_site: OpenS
         token = await site.token()
         await site.call("PUT", LEASE_PATH, json={**LEASE, "duration_seconds": 10.0})
         await site.call("PUT", LEASE_PATH, json=LEASE)
-        await site.stored(site.beat(token, leases=[kernel_lease()]))
+        await site.beat(token, leases=[kernel_lease()])
     async with open_site(clock=site.clock, name="two") as again:
         again.pass_time(3.1)
         assert (await again.claim()).status_code == 201
@@ -329,7 +385,7 @@ async def test_a_neighbours_grant_counts(open_site: OpenSite) -> None:
         await one.call("PUT", LEASE_PATH, json=LEASE)
         await two.receiver.flush()
         two.pass_time(10, beside=one)
-        await one.stored(one.beat(token, leases=[kernel_lease()]))
+        await one.beat(token, leases=[kernel_lease()])
         assert (await two.claim(approved=True)).status_code == 201
         assert not (await the_fence(two))["lease_expired"]
 

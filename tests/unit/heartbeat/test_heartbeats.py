@@ -105,10 +105,10 @@ async def test_a_replay_is_refused_and_keeps_nobody_alive(open_site: OpenSite) -
     async with open_site() as site:
         token = await site.token()
         recorded = site.heartbeat().model_dump_json()
-        assert (await site.stored(site.post_beat(recorded, token=token))).status_code == 200
+        assert (await site.post_beat(recorded, token=token)).status_code == 200
         await site.beat(token)
         site.pass_time(3)
-        answer = await site.stored(site.post_beat(recorded, token=token))
+        answer = await site.post_beat(recorded, token=token)
         assert answer.status_code == 409
         assert "sequence 1" in answer.json()["detail"]
         assert await site.health() == {"node-a": "NotReady"}
@@ -118,10 +118,10 @@ async def test_a_replay_is_known_after_a_restart_and_after_the_agents(open_site:
     async with open_site() as site:
         token = await site.token()
         recorded = site.heartbeat().model_dump_json()
-        await site.stored(site.post_beat(recorded, token=token))
+        await site.post_beat(recorded, token=token)
         assert (await site.beat(token, agent=OTHER_AGENT)).status_code == 200
     async with open_site(name="two") as site:
-        assert (await site.stored(site.post_beat(recorded, token=token))).status_code == 409
+        assert (await site.post_beat(recorded, token=token)).status_code == 409
 
 
 async def test_two_agents_of_one_name_are_shown_and_a_restarted_one_is_not(
@@ -155,7 +155,7 @@ async def test_a_malformed_heartbeat_is_told_where(
     async with open_site() as site:
         token = await site.token()
         body = json.dumps({**json.loads(site.heartbeat().model_dump_json()), **change})
-        answer = await site.stored(site.post_beat(body, token=token))
+        answer = await site.post_beat(body, token=token)
         assert answer.status_code == 422
         assert answer.json()["detail"][0]["loc"] == [place]
         await nothing_is_known(site)

@@ -216,6 +216,58 @@ def three(policy: ClusterPolicy) -> ClusterPolicy:
     return ClusterPolicy.of_document(document)
 
 
+class TestTheEndOfARun:
+    """However it went, it holds no claim open."""
+
+    @pytest.fixture
+    def world(self, new_world: NewWorld) -> World:
+        world = new_world()
+        world.lose(SOURCE)
+        return world
+
+    @pytest.mark.parametrize("task", ["promote", "verify"])
+    def test_a_worker_that_always_dies_leaves_no_open_claim(
+        self, policy: ClusterPolicy, world: World, task: str
+    ) -> None:
+        world.dies = lambda now, at: (now, at) == (task, 2)
+        run = started(policy, world)
+        assert run.fail_over() == "failed"
+        assert run.states["end"] == "success"
+        (claim,) = world.receiver.claims()
+        assert claim.has_failed
+        assert claim.outcome == "failed: its run is over"
+
+    def test_one_that_a_receiver_was_told_nothing_of_is_ended_by_the_next_run(
+        self, policy: ClusterPolicy, world: World
+    ) -> None:
+        def goes_away(task: str) -> None:
+            if task == "verify":
+                world.away.add("receiver")
+
+        assert started(policy, world).fail_over(before=goes_away) == "failed"
+        world.away.discard("receiver")
+        assert world.receiver.claims(is_open=True)
+        world.client_writes()
+        world.checkpointed(TARGET, minutes_ago=0.1)
+        world.bring_back(SOURCE)
+        world.lose(TARGET)
+        back = with_failover(policy, limits={"clustersPerHour": 9})
+        assert started(back, world, a_fault(TARGET), run_id="asset__2").fail_over() == "success"
+        assert serving(world) == [SOURCE]
+        assert world.receiver.claims(is_open=True) == ()
+
+    def test_the_claim_of_another_run_is_left_alone(
+        self, policy: ClusterPolicy, world: World
+    ) -> None:
+        first, second = started(policy, world), started(policy, world, run_id="asset__2")
+        for run in (first, second):
+            run.attempt("plan")
+        assert first.attempt("promote") == "success"
+        second.attempt("end")
+        (claim,) = world.receiver.claims()
+        assert claim.ended is None
+
+
 class TestTwoRuns:
     """Of two runs of one cluster's packages one goes on, whichever worker was paused or cleared."""
 
@@ -308,7 +360,7 @@ def test_a_dry_run_shows_the_plan_and_touches_nothing(
     run = by_hand(policy, world, dry_run="True")
     with pytest.raises(DownstreamTasksSkipped) as skipped:
         run.execute("plan")
-    assert set(skipped.value.tasks) == {"promote", "verify"}
+    assert set(skipped.value.tasks) == {"promote", "verify", "end"}
     assert (world.transitions, world.receiver.given) == ({}, {})
     assert "NOT PROMISED" in run.xcoms["plan", "text"]
 
