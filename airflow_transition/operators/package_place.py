@@ -46,7 +46,10 @@ def place_of(package: ClusterPackage, *, places: Sequence[Mapping[str, Any]]) ->
         if place.cluster in where.wanted_on and _given_up(place) is False:
             return place
     found = _only_place(where)
-    return next(one for one in map(ClusterPackage.model_validate, places) if one.cluster == found)
+    place = next(one for one in map(ClusterPackage.model_validate, places) if one.cluster == found)
+    if _given_up(place, is_open=True):
+        raise AirflowSkipException(f"{place.package} is being failed over from {place.cluster}")
+    return place
 
 
 def _only_place(where: Whereabouts) -> str:
@@ -56,10 +59,15 @@ def _only_place(where: Whereabouts) -> str:
         raise AirflowSkipException(f"there is nothing to checkpoint: {error}") from error
 
 
-def _given_up(place: ClusterPackage) -> bool | None:
-    """Whether a failover took the package away from the cluster; None: nobody says."""
+def _given_up(place: ClusterPackage, *, is_open: bool | None = None) -> bool | None:
+    """Whether a failover took the package away from the cluster; None: nobody says.
+
+    `is_open`: one that is under way.
+    """
     try:
-        return place.package in given_up_on(receiver_if_any(), cluster=place.cluster)
+        return place.package in given_up_on(
+            receiver_if_any(), cluster=place.cluster, is_open=is_open
+        )
     except TransitionError as error:
         log.warning("not known whether a failover took it from %s: %s", place.cluster, error)
         return None

@@ -43,9 +43,14 @@ def receiver_if_any() -> "HeartbeatHook | None":
     return receiver
 
 
-def given_up_on(receiver: "HeartbeatHook | None", *, cluster: str) -> frozenset[str]:
-    """Packages that a failover has taken away from a cluster: they may be fenced there."""
-    claims = () if receiver is None else receiver.claims(cluster=cluster)
+def given_up_on(
+    receiver: "HeartbeatHook | None", *, cluster: str, is_open: bool | None = None
+) -> frozenset[str]:
+    """Packages that a failover has taken away from a cluster: they may be fenced there.
+
+    `is_open`: only by one that is under way, or only by one that is over.
+    """
+    claims = () if receiver is None else receiver.claims(cluster=cluster, is_open=is_open)
     return frozenset(copy.package for claim in claims for copy in claim.packages)
 
 

@@ -149,6 +149,21 @@ def test_a_failover_by_hand_moves_the_package(
     assert world.receiver.claims()[0].outcome.startswith("restored")
 
 
+def test_a_failover_whose_promotion_always_dies_fails_and_leaves_no_claim_open(
+    run_dag: RunDag, policy: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.checkpointed()
+    world.lose(SOURCE)
+    dag = by_hand(policy)
+    for task in dag.tasks:
+        task.retries = 0
+    monkeypatch.setattr("tests.unit.operators.world.FakeGit.commit", lambda *_, **__: 1 / 0)
+    states = run_dag(dag, cluster=SOURCE)
+    assert (states["promote"], states["end"], states["run"]) == ("failed", "success", "failed")
+    (claim,) = world.receiver.claims()
+    assert claim.has_failed
+
+
 def test_a_dry_run_of_a_failover_ends_with_the_plan(
     run_dag: RunDag, policy: ClusterPolicy, world: World
 ) -> None:
@@ -159,6 +174,7 @@ def test_a_dry_run_of_a_failover_ends_with_the_plan(
         "plan": "success",
         "promote": "skipped",
         "verify": "skipped",
+        "end": "skipped",
         "run": "success",
     }
     assert world.receiver.claims() == ()
@@ -172,6 +188,7 @@ def test_a_run_that_names_no_cluster_ends_green_with_nothing_done(
         "plan": "skipped",
         "promote": "skipped",
         "verify": "skipped",
+        "end": "success",
         "run": "success",
     }
 

@@ -179,18 +179,32 @@ def test_of_two_copies_that_git_wants_the_one_that_was_given_up_is_left_alone(
     with pytest.raises(AirflowSkipException, match="more than one repository wants it"):
         followed()
     world.away.clear()
-    pods = PodCopy(package="video", namespace="shop", pod_labels={"app": "video"})
-    claim = Claim(
+    claim = a_claim()
+    world.receiver.given[claim.id] = claim
+    assert followed()["cluster"] == TARGET
+
+
+def a_claim(**fields: Any) -> Claim:
+    return Claim(
         id=f"p/{SOURCE}@1",
         policy="p",
         cluster=SOURCE,
         epoch=1,
         run="r",
-        packages=(pods,),
+        packages=(PodCopy(package="video", namespace="shop", pod_labels={"app": "video"}),),
         made=datetime.now(UTC),
+        **fields,
     )
+
+
+def test_a_package_that_is_being_failed_over_is_not_checkpointed(world: World) -> None:
+    """What a copy that was given up remembers must not be restored by the next failover."""
+    claim = a_claim()
     world.receiver.given[claim.id] = claim
-    assert followed()["cluster"] == TARGET
+    with pytest.raises(AirflowSkipException, match="is being failed over"):
+        followed()
+    world.receiver.given[claim.id] = a_claim(ended=datetime.now(UTC), outcome="failed: any")
+    assert followed()["cluster"] == SOURCE
 
 
 def test_the_lease_of_a_package_is_registered_with_its_checkpoint(world: World) -> None:
