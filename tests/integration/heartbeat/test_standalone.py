@@ -26,7 +26,7 @@ def test_a_token_of_the_command_line_lets_its_node_in(
     token = made.stdout.split()[-1]
     assert token.startswith("transition-")
     answer = beat_until(airflow, token=token, status=200)
-    assert answer.json() == {"epoch": 1, "fences": [], "leases": []}
+    assert answer.json() == {"epoch": 1, "fences": [], "leases": [], "released": []}
     listed = airflow.run("transition", "token", "list").stdout
     assert "c1/node-a" in listed
     assert token not in listed
