@@ -74,7 +74,7 @@ integration: machine ## real Git, registry, S3 and the lab's clusters
 system: machine ## the product in a running Airflow, end to end with CRIU
 	$(PYTEST) tests/system
 
-chaos-short: machine ## three of the failovers of make chaos; another seed each time
+chaos-short: machine ## three of the failovers of make chaos, always the same; CHAOS_SEED
 	$(PYTEST) tests/chaos
 
 chaos: machine ## 100 failovers while everything around them is killed; CHAOS_RUNS, CHAOS_SEED

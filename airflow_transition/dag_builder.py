@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG
 
 from airflow_transition.core.policy import ClusterPolicy
-from airflow_transition.dags_checkpoint import checkpoint_dag
+from airflow_transition.dags_checkpoint import checkpoint_dag, found_checkpoint_dag
 from airflow_transition.dags_failover import failover_dag
 from airflow_transition.dags_move import failback_dag, migrate_dag
 from airflow_transition.dags_retention import retention_dag
@@ -36,6 +36,12 @@ def _builders(policy: ClusterPolicy) -> Iterator[tuple[str, Callable[[], DAG]]]:
                     dag_id,
                     partial(checkpoint_dag, policy, package=package, backup=backup, shared=shared),
                 )
+    if policy.finds_packages:
+        for backup in policy.spec.backup_information:
+            yield (
+                policy.found_checkpoint_dag_id(backup=backup.name),
+                partial(found_checkpoint_dag, policy, backup=backup, shared=shared),
+            )
     yield policy.migrate_dag_id, partial(migrate_dag, policy, shared=shared)
     yield policy.failover_dag_id, partial(failover_dag, policy, shared=shared)
     yield policy.failback_dag_id, partial(failback_dag, policy, shared=shared)

@@ -31,6 +31,28 @@ done.
 """
 
 
+def found_checkpoint_text(policy: ClusterPolicy, *, backup: BackupEntry) -> str:
+    when = (
+        f"by the schedule `{backup.schedule_period}` ({policy.spec.time_zone})"
+        if backup.schedule_period
+        else "when somebody starts it"
+    )
+    return f"""\
+### Restore points of every package annotated in the repository of `{policy.source.name}`
+
+`selectMode: All`. Each run, {when}, makes one restore point of each package that the policy does
+not list itself.
+
+1. **packages**: reads the repository and finds the manifests with both annotations. Its log names
+   them, what is left out and why, and what the cluster runs without a manifest: nothing protects
+   that.
+2. **package**: for each of them the four steps of a package's own DAG: **checkpoint**,
+   **uploaded**, **image**, **record**. One that fails or is moving does not hold up the others.
+
+A package that needs another schedule, hooks, or no restore points goes into `packageSelectors`.
+"""
+
+
 def migrate_text(policy: ClusterPolicy) -> str:
     left_out = "\n".join(_left_out(policy))
     return f"""\
@@ -110,8 +132,13 @@ def _left_out(policy: ClusterPolicy) -> Iterator[str]:
                 f"\n`{package.name}` is not in the form: moving packages without "
                 "`liveStatePackage: true` is not built yet."
             )
-    if policy.spec.select_mode == "All":
+    if policy.finds_packages:
         yield (
-            "\n`selectMode: All`: only the packages listed in `packageSelectors` can be moved; "
-            "packages found by annotation alone are not built yet."
+            "\n`selectMode: All`: the form proposes the packages of `packageSelectors`; any other "
+            "that the repository annotates can be moved too: write its name."
+        )
+    elif policy.spec.select_mode == "All":
+        yield (
+            "\n`selectMode: All` without `spec.backupInformation`: only the packages listed in "
+            "`packageSelectors` are protected and can be moved."
         )

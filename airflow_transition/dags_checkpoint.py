@@ -1,18 +1,22 @@
-"""The DAG that keeps restore points of one package."""
+"""The DAGs that keep restore points: of one package, and of all that are found by annotation."""
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable, task_group
 
 from airflow_transition.core.cluster_package import package_on, source_package
 from airflow_transition.core.policy import BackupEntry, ClusterPolicy, PackageSelector
-from airflow_transition.dag_texts import checkpoint_text
+from airflow_transition.dag_texts import checkpoint_text, found_checkpoint_text
+from airflow_transition.operators.found_packages import FoundPackagesOperator
 from airflow_transition.operators.pod_checkpoint import PodCheckpointOperator
 from airflow_transition.operators.restore_point import RestorePointRecordOperator
 from airflow_transition.sensors.checkpoint_record import CheckpointRecordSensor
+from airflow_transition.task_values import TaskValue
 from airflow_transition.transfers.checkpoint_to_image import CheckpointToImageOperator
 
+_AT_ONCE = 8
+"""Dumps of one run at a time: each stops a process and fills a disk."""
 _LIMIT = timedelta(hours=2)
 """A backstop against a call that hangs; the hooks have their own, shorter ones."""
 
@@ -20,39 +24,88 @@ _LIMIT = timedelta(hours=2)
 def checkpoint_dag(
     policy: ClusterPolicy, *, package: PackageSelector, backup: BackupEntry, shared: dict[str, Any]
 ) -> DAG:
-    with DAG(
+    with _dag(
+        policy,
         dag_id=policy.checkpoint_dag_id(package=package.name, backup=backup.name),
+        backup=backup,
         description=f"Restore points of {package.name}, protected on {policy.source.name}",
+        doc_md=checkpoint_text(policy, package=package, backup=backup),
+        **shared,
+    ) as dag:
+        _make_restore_point(
+            policy,
+            package=source_package(policy, package=package).as_json(),
+            places=[
+                package_on(policy, package=package, cluster=cluster).as_json()
+                for cluster in policy.clusters
+            ],
+        )
+    return dag
+
+
+def found_checkpoint_dag(
+    policy: ClusterPolicy, *, backup: BackupEntry, shared: dict[str, Any]
+) -> DAG:
+    """Which packages there are is known when a run begins: parsing asks nobody."""
+    with _dag(
+        policy,
+        dag_id=policy.found_checkpoint_dag_id(backup=backup.name),
+        backup=backup,
+        description=f"Restore points of every package annotated on {policy.source.name}",
+        doc_md=found_checkpoint_text(policy, backup=backup),
+        **shared,
+    ) as dag:
+        packages = FoundPackagesOperator(task_id="packages", policy=policy)
+
+        @task_group(group_id="package")
+        def package(package: Any, places: Any) -> None:
+            _make_restore_point(
+                policy,
+                package=package,
+                places=places,
+                max_active_tis_per_dagrun=_AT_ONCE,
+                map_index_template="{{ task.package['package'] }}",
+            )
+
+        package.expand_kwargs(packages.output)
+    return dag
+
+
+def _dag(
+    policy: ClusterPolicy, *, dag_id: str, backup: BackupEntry, doc_md: str, **arguments: Any
+) -> DAG:
+    return DAG(
+        dag_id=dag_id,
         schedule=_timetable(backup, time_zone=policy.spec.time_zone),
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=_LIMIT,
         is_paused_upon_creation=False,
         tags={"transition", "checkpoint", policy.name},
-        doc_md=checkpoint_text(policy, package=package, backup=backup),
-        **shared,
-    ) as dag:
-        checkpoint = PodCheckpointOperator(
-            task_id="checkpoint",
-            package=source_package(policy, package=package).as_json(),
-            places=[
-                package_on(policy, package=package, cluster=cluster).as_json()
-                for cluster in policy.clusters
-            ],
-            lease_seconds=policy.spec.failover.lease_seconds,
-        )
-        uploaded = CheckpointRecordSensor(
-            task_id="uploaded", checkpoint=checkpoint.output, deferrable=True
-        )
-        image = CheckpointToImageOperator(task_id="image", checkpoint=checkpoint.output)
-        RestorePointRecordOperator(
-            task_id="record",
-            policy=policy.name,
-            checkpoint=checkpoint.output,
-            images=image.output,
-        )
-        uploaded >> image
-    return dag
+        doc_md=doc_md,
+        **arguments,
+    )
+
+
+def _make_restore_point(
+    policy: ClusterPolicy, *, package: TaskValue, places: Any, **arguments: Any
+) -> None:
+    """The four steps from a running pod to a restore point; `arguments` are the first one's."""
+    checkpoint = PodCheckpointOperator(
+        task_id="checkpoint",
+        package=package,
+        places=places,
+        lease_seconds=policy.spec.failover.lease_seconds,
+        **arguments,
+    )
+    uploaded = CheckpointRecordSensor(
+        task_id="uploaded", checkpoint=checkpoint.output, deferrable=True
+    )
+    image = CheckpointToImageOperator(task_id="image", checkpoint=checkpoint.output)
+    RestorePointRecordOperator(
+        task_id="record", policy=policy.name, checkpoint=checkpoint.output, images=image.output
+    )
+    uploaded >> image
 
 
 def _timetable(backup: BackupEntry, *, time_zone: str) -> CronTriggerTimetable | None:

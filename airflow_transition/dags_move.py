@@ -141,6 +141,16 @@ def _package(policy: ClusterPolicy) -> Param:
     packages = [
         package.name for package in policy.spec.package_selectors if package.live_state_package
     ]
+    if policy.finds_packages:
+        return Param(
+            None,
+            type="string",
+            minLength=1,
+            examples=packages,
+            title="Package",
+            description="What moves, from wherever it runs now: one of these, or any other that "
+            "the source's repository annotates.",
+        )
     return Param(
         packages[0] if len(packages) == 1 else None,
         type="string",

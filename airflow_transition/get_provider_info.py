@@ -37,17 +37,19 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
         "db-managers": [f"{_PACKAGE}.heartbeat.db_manager.TransitionDBManager"],
-        "cli": [f"{_PACKAGE}.heartbeat.cli.commands"],
+        "cli": [f"{_PACKAGE}.cli.commands.commands"],
         "config": {"transition": {"description": _SECTION, "options": _OPTIONS}},
     }
 
 
 _OPERATORS = [
+    "doctor",
     "door",
     "failover_end",
     "failover_plan",
     "failover_promote",
     "failover_verify",
+    "found_packages",
     "move_settle",
     "pin",
     "plan",
@@ -117,6 +119,17 @@ _OPTIONS = {
         '{"ca_file": "/path/to/ca.crt", "airflow_url": "https://airflow.example"} where the '
         "receiver runs apart from Airflow's API server.",
         default="transition_receiver",
+    ),
+    "management_cluster_conn_id": _option(
+        "Connection of type kubernetes that leads to a Cluster API management cluster. A cluster "
+        "without a connection of its own is then found there, by the Secret <cluster>-kubeconfig. "
+        "Empty: each cluster has a connection.",
+        default="",
+        example="management",
+    ),
+    "management_cluster_namespace": _option(
+        "Namespace of the Cluster objects and their Secrets in the management cluster.",
+        default="default",
     ),
     "fencing_hook": _option(
         "A fencing of your own (network, cloud, power), as package.module.name: a function "

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_transition.core.cluster_package import ClusterPackage
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.cluster import ClusterHook
+    from airflow_transition.hooks.cluster_survey import ClusterSurveyHook
     from airflow_transition.hooks.gitops import GitOpsHook
     from airflow_transition.hooks.heartbeat import HeartbeatHook
     from airflow_transition.hooks.kubelet import KubeletHook
@@ -28,6 +29,19 @@ def cluster(package: "ClusterPackage", *, patience: "timedelta | None" = None) -
     from airflow_transition.hooks.cluster import ClusterHook
 
     return ClusterHook(package.kubernetes_conn_id, patience=patience)
+
+
+def survey(cluster_name: str, *, patience: "timedelta") -> "ClusterSurveyHook":
+    from airflow_transition.hooks.cluster_survey import ClusterSurveyHook
+
+    return ClusterSurveyHook(cluster_name, patience=patience)
+
+
+def cluster_named(name: str) -> "ClusterHook":
+    """For what is asked of a cluster as a whole."""
+    from airflow_transition.hooks.cluster import ClusterHook
+
+    return ClusterHook(name)
 
 
 def kubelet(package: "ClusterPackage") -> "KubeletHook":

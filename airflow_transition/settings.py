@@ -18,6 +18,8 @@ class Settings:
     registry_conn_id: str
     receiver_conn_id: str
     fencing_hook: str
+    management_cluster_conn_id: str
+    management_cluster_namespace: str
 
 
 def read_settings() -> Settings:
@@ -29,6 +31,8 @@ def read_settings() -> Settings:
         registry_conn_id=_option("registry_conn_id"),
         receiver_conn_id=_option("receiver_conn_id"),
         fencing_hook=_option("fencing_hook"),
+        management_cluster_conn_id=_option("management_cluster_conn_id"),
+        management_cluster_namespace=_option("management_cluster_namespace"),
     )
 
 

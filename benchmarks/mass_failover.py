@@ -37,6 +37,10 @@ _DAGS = Path(__file__).resolve().parent.parent / "dags"
 _SECONDS = 600.0
 _SHOWN = 10
 _SETTINGS = {
+    # Airflow's defaults: a scheduler that is busy for longer takes its own queued tasks for lost
+    ("scheduler", "orphaned_tasks_check_interval"): "300",
+    ("scheduler", "scheduler_health_check_threshold"): "30",
+    ("scheduler", "task_instance_heartbeat_timeout"): "300",
     # nothing but the failover is measured
     ("dag_processor", "min_file_process_interval"): "3600",
     ("dag_processor", "dag_file_processor_timeout"): "600",

@@ -33,6 +33,7 @@ class Measured:
     transactions: float
     writes: float
     cpu_share: float
+    others_share: float
     ready: float
     stored: bool
 
@@ -88,6 +89,7 @@ def _round(there: Ground, *, fleet: Fleet) -> Sample:
             "memory's growth, MB": measured.growth,
             "nodes known and Ready": measured.ready,
             "the receiver's share of a core": measured.cpu_share,
+            "cores that all else took": measured.others_share,
         },
     )
     if faults := measured.faults():
@@ -101,7 +103,7 @@ async def _measure(there: Ground, *, fleet: Fleet, seconds: float) -> Measured:
     await load.connect()
     megabytes: list[float] = []
     watching = asyncio.create_task(_watch(there, megabytes=megabytes))
-    begun, cpu = time.monotonic(), there.cpu_seconds()
+    begun, cpu, others = time.monotonic(), there.cpu_seconds(), there.others_cpu_seconds()
     commits, writes = there.commits(), there.metric("transition_database_writes_total")
     outcome = await load.run(per_second=OFFERED, seconds=seconds)
     passed = time.monotonic() - begun
@@ -113,6 +115,7 @@ async def _measure(there: Ground, *, fleet: Fleet, seconds: float) -> Measured:
         transactions=(there.commits() - commits) / passed,
         writes=(there.metric("transition_database_writes_total") - writes) / passed,
         cpu_share=(there.cpu_seconds() - cpu) / passed,
+        others_share=(there.others_cpu_seconds() - others) / passed,
         ready=there.metric('transition_nodes{health="Ready"}'),
         stored=await _stored(there, fleet=fleet),
     )

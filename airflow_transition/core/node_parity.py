@@ -7,6 +7,7 @@ checks none of them itself.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from transition_wire.node_facts import NodeFacts
 
@@ -76,6 +77,22 @@ def parity(node: NodeFacts, *, needs: NodeFacts) -> Parity:
     return Parity(node.node, tuple(against), (*remarks, *_criu_remarks(node)))
 
 
+def criu_of(node: NodeFacts) -> Parity:
+    """What its CRIU can do by itself, whatever it is to restore."""
+    against = tuple(_against_criu(node, needs=node))
+    return Parity(node.node, against, tuple(_criu_remarks(node)))
+
+
+def runtime_of(name: str, written: str, *, node: str) -> Parity:
+    """What a runtime of this name and version can restore; the name as a kubelet writes it."""
+    kind, own = name.replace("cri-o", "crio"), version(written)
+    if kind not in _RUNTIMES or own is None:
+        return Parity(node, (f"the runtime {name} {written[:40]} is not known to restore",), ())
+    known = _containerd if kind == "containerd" else partial(_other_runtime, kind)
+    against, remarks = known(written, own)
+    return Parity(node, tuple(against), tuple(remarks))
+
+
 def _against_criu(node: NodeFacts, *, needs: NodeFacts) -> Iterator[str]:
     if node.criu is None:
         yield "CRIU is not installed"
@@ -89,15 +106,15 @@ def _against_criu(node: NodeFacts, *, needs: NodeFacts) -> Iterator[str]:
     if own is None:
         yield f"its CRIU version cannot be read: {node.criu[:40]!r}"
         return
-    if _line(own) <= _OLD_CRIU and kernel is not None and _line(kernel) >= _OLD_CRIU_KERNEL:
+    if line_of(own) <= _OLD_CRIU and kernel is not None and line_of(kernel) >= _OLD_CRIU_KERNEL:
         yield f"CRIU {node.criu} fails on kernel {node.kernel}; CRIU 4.2 works"
-    if wanted is not None and _line(own) < _line(wanted):
+    if wanted is not None and line_of(own) < line_of(wanted):
         yield f"CRIU {node.criu} is older than {needs.criu}, which wrote the checkpoint"
 
 
 def _criu_remarks(node: NodeFacts) -> Iterator[str]:
     own, kernel = version(node.criu), version(node.kernel)
-    if own and kernel and _line(own) < _DEAF_CRIU and _line(kernel) >= _DEAF_CRIU_KERNEL:
+    if own and kernel and line_of(own) < _DEAF_CRIU and line_of(kernel) >= _DEAF_CRIU_KERNEL:
         yield (
             f"CRIU {node.criu} cannot dump sockets on kernel {node.kernel}: what is restored "
             "there may not be checkpointed again before CRIU is 4.2"
@@ -126,7 +143,7 @@ def _against_kernel_interfaces(node: NodeFacts, *, needs: NodeFacts) -> Iterator
         return
     if own is None:
         yield f"runc is not installed, the process ran under runc {needs.runc}"
-    elif _line(own) != _line(wanted):
+    elif line_of(own) != line_of(wanted):
         yield f"runc {node.runc} is of another line than {needs.runc}, which ran the process"
 
 
@@ -152,7 +169,7 @@ def _runtime(node: NodeFacts, *, needs: NodeFacts) -> tuple[list[str], list[str]
 
 
 def _containerd(written: str, own: Version) -> tuple[list[str], list[str]]:
-    line = _line(own)
+    line = line_of(own)
     if line < min(_CONTAINERD_SAFE):
         return [f"containerd {written} cannot restore; 2.1.9, 2.2.5 or 2.3.2 can"], []
     if line > max(_CONTAINERD_SAFE):
@@ -190,6 +207,6 @@ def version(text: str | None) -> Version | None:
     return tuple(map(int, found[1].split("."))) if found else None
 
 
-def _line(of: Version) -> Line:
+def line_of(of: Version) -> Line:
     """Its first two numbers."""
     return of[0], of[1] if len(of) > 1 else 0

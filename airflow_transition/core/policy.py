@@ -1,7 +1,8 @@
 """A policy document: which packages of a source cluster are protected, how, and where they may go.
 
 The field names are those of the cluster migration guide. What is ours in addition is optional:
-`spec.timeZone`, `spec.failover`, `spec.retention`, `spec.notify`, `packageSelectors[].namespace`,
+`spec.timeZone`, `spec.backupInformation`, `spec.failover`, `spec.retention`, `spec.notify`,
+`packageSelectors[].namespace`,
 `packageSelectors[].quiesce`, and `repo` of a target cluster. Rules that span several fields are in
 `policy_rules`.
 """
@@ -28,6 +29,7 @@ from airflow_transition.core.cron import Cron
 from airflow_transition.core.policy_failover import ConnectionId, Failover, Retention
 from airflow_transition.core.policy_model import PolicyModel
 from airflow_transition.core.policy_rules import (
+    FOUND,
     broken_rules,
     checkpoint_dag_id,
     failback_dag_id,
@@ -195,6 +197,8 @@ class PolicySpec(PolicyModel):
     time_zone: TimeZone = "UTC"
     """In which every `schedulePeriod` of the policy is read."""
     package_selectors: tuple[PackageSelector, ...] = ()
+    backup_information: tuple[BackupEntry, ...] = ()
+    """For packages that are found by annotation; only with `selectMode: All`."""
     target_cluster_policy: TargetClusterPolicy = TargetClusterPolicy()
     failover: Failover = Failover()
     retention: Retention = Retention()
@@ -256,10 +260,18 @@ class ClusterPolicy(PolicyModel):
         return retention_dag_id(policy=self.name)
 
     @property
+    def finds_packages(self) -> bool:
+        """Whether it protects what its repository annotates, beside what is listed."""
+        return self.spec.select_mode == "All" and bool(self.spec.backup_information)
+
+    @property
     def clusters(self) -> tuple[str, ...]:
         """Where its packages may be: the source first, then the targets, each once."""
         targets = self.spec.target_cluster_policy.prefer_clusters
         return (self.source.name, *(target.name for target in targets))
+
+    def found_checkpoint_dag_id(self, *, backup: str) -> str:
+        return checkpoint_dag_id(policy=self.name, package=FOUND, backup=backup)
 
     def checkpoint_dag_id(self, *, package: str, backup: str) -> str:
         return checkpoint_dag_id(policy=self.name, package=package, backup=backup)

@@ -31,8 +31,13 @@ class Problem:
     field: str
     message: str
 
+    @property
+    def text(self) -> str:
+        """Without the place, which some forms of a report say apart."""
+        return f"{_shown(self.field)}: {_shown(self.message)}"
+
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {_shown(self.field)}: {_shown(self.message)}"
+        return f"{self.path}:{self.line}: {self.text}"
 
 
 def _shown(text: str) -> str:

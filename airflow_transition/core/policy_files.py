@@ -2,7 +2,7 @@
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,9 +65,14 @@ def find_policies(folder: Path) -> PolicyFiles:
     """
     if not folder.is_dir():
         return PolicyFiles((), (_whole(folder, "is no folder; correct the policies folder"),))
+    return read_policies(policy_paths(folder))
+
+
+def read_policies(paths: Iterable[Path]) -> PolicyFiles:
+    """The policies of these files, as `find_policies` gives those of a folder."""
     kept: dict[str, LoadedPolicy] = {}
     errors = []
-    for path in policy_paths(folder):
+    for path in paths:
         try:
             loaded = _load(path)
             _refuse_names_taken(loaded, by=kept)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+FOUND = "_found"
+"""In the place of a package in the DAG id: no package can be called so."""
+
 Location = tuple[str | int, ...]
 Document = Mapping[str, Any]
 
@@ -60,6 +63,16 @@ def _packages_are_selected(document: Document) -> Iterator[BrokenRule]:
         )
 
 
+def _found_packages_have_their_mode(document: Document) -> Iterator[BrokenRule]:
+    spec = _mapping(document, "spec")
+    if spec.get("selectMode") == "Specific" and spec.get("backupInformation"):
+        yield BrokenRule(
+            ("spec", "backupInformation"),
+            "is for packages found by annotation, which selectMode Specific does not look for; "
+            "move it into a package, or write selectMode: All",
+        )
+
+
 def _packages_differ(document: Document) -> Iterator[BrokenRule]:
     packages = list(_packages(document))
     yield from _twice(packages, "name", "each package is listed once")
@@ -106,7 +119,8 @@ def _hooks_are_one(location: Location, package: Document) -> Iterator[BrokenRule
 
 
 def _backups_are_scheduled(document: Document) -> Iterator[BrokenRule]:
-    for location, package in _packages(document):
+    found = (("spec",), _mapping(document, "spec"))
+    for location, package in (found, *_packages(document)):
         backups = list(_entries(package, "backupInformation", location))
         yield from _twice(backups, "name", "each backup of a package has a name of its own")
         for at, backup in backups:
@@ -164,7 +178,8 @@ def _names_become_dag_ids(document: Document) -> Iterator[BrokenRule]:
     if len(migrate_dag_id(policy=policy)) > _DAG_ID_LENGTH:
         yield BrokenRule(("metadata", "name"), _too_long(migrate_dag_id(policy=policy)))
         return
-    for location, package in _packages(document):
+    found = (("spec",), {**_mapping(document, "spec"), "name": FOUND})
+    for location, package in (found, *_packages(document)):
         for at, backup in _entries(package, "backupInformation", location):
             if not (_named(package) and _named(backup)):
                 continue
@@ -177,6 +192,7 @@ def _names_become_dag_ids(document: Document) -> Iterator[BrokenRule]:
 
 _RULES: tuple[Callable[[Document], Iterator[BrokenRule]], ...] = (
     _packages_are_selected,
+    _found_packages_have_their_mode,
     _packages_differ,
     _packages_agree_with_themselves,
     _backups_are_scheduled,

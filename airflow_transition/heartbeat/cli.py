@@ -1,4 +1,4 @@
-"""`airflow transition ...`: what there is; what it does is imported when it is asked for."""
+"""The receiver's part of `airflow transition ...`, imported when it is asked for."""
 
 from typing import Any
 
@@ -42,20 +42,14 @@ _TOKEN_COMMANDS = (
 )
 
 
-def commands() -> list[GroupCommand]:
-    """Named in the provider's description."""
-    return [
-        GroupCommand(
-            name="transition",
-            help="Receive heartbeats of nodes, and manage their tokens",
-            subcommands=(
-                ActionCommand(
-                    name="receiver",
-                    help="Run the receiver of heartbeats alone, beside Airflow's API server",
-                    func=lazy_load_command(f"{_RECEIVER}.run_receiver"),
-                    args=(_HOST, _PORT, _TLS_CERT, _TLS_KEY),
-                ),
-                GroupCommand(name="token", help="Tokens of nodes", subcommands=_TOKEN_COMMANDS),
-            ),
-        )
-    ]
+def receiver_commands() -> tuple[ActionCommand | GroupCommand, ...]:
+    """Those of `airflow transition` that need the receiver's database."""
+    return (
+        ActionCommand(
+            name="receiver",
+            help="Run the receiver of heartbeats alone, beside Airflow's API server",
+            func=lazy_load_command(f"{_RECEIVER}.run_receiver"),
+            args=(_HOST, _PORT, _TLS_CERT, _TLS_KEY),
+        ),
+        GroupCommand(name="token", help="Tokens of nodes", subcommands=_TOKEN_COMMANDS),
+    )

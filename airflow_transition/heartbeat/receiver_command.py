@@ -9,6 +9,7 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 
 from airflow_transition.heartbeat.airflow_app import airflow_receiver
 from airflow_transition.heartbeat.airflow_people import begin_standalone
+from airflow_transition.heartbeat.one_write import OneWriteProtocol
 
 _SWITCH_SECONDS = 0.0005
 """So long the writer's thread may keep the interpreter while heartbeats wait; 5 ms by default."""
@@ -38,6 +39,8 @@ def run_receiver(args: Namespace) -> None:
         port=args.port,
         ssl_certfile=args.tls_cert,
         ssl_keyfile=args.tls_key,
+        http=OneWriteProtocol,
+        proxy_headers=False,  # nothing here depends on who the client says it is
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -172,19 +172,6 @@ class CheckpointStoreHook(BaseHook):
         keys = sorted(self._keys(folder), reverse=True)[:newest]
         return list(self._readable(keys, RestorePoint))
 
-    def restore_points_of(
-        self, *, cluster: str, workload: str, namespace: str | None, newest: int = 20
-    ) -> list[RestorePoint]:
-        """`list_restore_points`, also where the manifests do not say the workload's namespace."""
-        namespaces = [namespace] if namespace else self._namespaces(cluster)
-        return [
-            point
-            for each in namespaces
-            for point in self.list_restore_points(
-                cluster=cluster, namespace=each, workload=workload, newest=newest
-            )
-        ]
-
     def put_transition(self, transition: "Transition") -> None:
         """Keep the story of a failover, or its next chapter."""
         from airflow_transition.core.failover import transition_key  # noqa: PLC0415 - heavy
@@ -275,7 +262,7 @@ class CheckpointStoreHook(BaseHook):
                 if item["Key"].endswith(".json")
             ]
 
-    def _namespaces(self, cluster: str) -> list[str]:
+    def restore_point_namespaces(self, cluster: str) -> list[str]:
         """Those that have restore points of the cluster."""
         folder = restore_points_folder(
             prefix=self.prefix, cluster=cluster, namespace="", workload=""

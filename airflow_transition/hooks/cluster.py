@@ -4,14 +4,18 @@ These are all the calls that the product makes to an API server. A server that a
 enough of a cluster; nothing else is asked, no watch is opened. RBAC for them stands in
 agent/deploy/kubernetes/airflow and components.
 
-Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is empty.
+Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is empty. Where names,
+annotations and owners are all that is wanted, with `?limit=1000` and
+`Accept: application/json;as=PartialObjectMetadataList;...`: the server leaves out spec and status.
 
   GET    /apis/apps/v1/{deployments|statefulsets|daemonsets}            find by annotation
+  GET    /api/v1/pods                                                   bare pods, as metadata
   GET    /apis/apps/v1/namespaces/{ns}/{plural}                         the same, one namespace
   GET    /apis/apps/v1/namespaces/{ns}/{plural}/{name}
   GET    /apis/apps/v1/namespaces/{ns}/replicasets?labelSelector=       owner chain of a Deployment;
          `deployment.kubernetes.io/revision` on both says which ReplicaSet is the current one
   GET    /api/v1/namespaces/{ns}/pods?labelSelector=                    selector as `k=v,k2=v2`
+  GET    /api/v1/namespaces/{ns}/pods?fieldSelector=metadata.name=      one bare pod
   GET    /api/v1/namespaces/{ns}/services
   PATCH  /api/v1/namespaces/{ns}/services/{name}                        application/merge-patch+json
          {"spec":{"selector":{"transition.dcnlab.ssu.ac.kr/door":"closed"}}}, to open: null;
@@ -29,6 +33,7 @@ Lists are paged: `?limit=250`, then `&continue=<metadata.continue>` until it is 
   PATCH  /apis/apps/v1/namespaces/{ns}/{plural}/{name}                  application/merge-patch+json
          {"spec":{"replicas":0}}: a lost cluster that still answers
   POST   /api/v1/nodes/{node}/proxy/checkpoint/{ns}/{pod}/{container}?timeout=   (hooks/kubelet.py)
+         or, on the direct road, /checkpoint/{ns}/{pod}/{container}?timeout= of the kubelet itself
 
 Only where a policy has a quiesce hook:
 
@@ -40,29 +45,28 @@ Only where a policy has a quiesce hook:
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
-from urllib.parse import quote
 
 from airflow.sdk import BaseHook
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
 from airflow_transition.hooks.desired import missing, not_applied, scale_down
+from airflow_transition.hooks.discovery import bare_pods, discover, named_pod, workloads
 from airflow_transition.hooks.door import ClosedDoor, Door, DoorPlan
 from airflow_transition.hooks.kube_api import KubeApi
 from airflow_transition.hooks.polling import Poll
 from airflow_transition.hooks.quiesce import PodExec, PodRequest, Quiescing
 from airflow_transition.hooks.restored import Pending, judge
 from airflow_transition.hooks.workloads import (
-    PLURALS,
+    POD,
+    Annotated,
     Json,
     Pod,
     PodSet,
     Workload,
-    annotation,
     owner_uid,
     pod_revision,
     read_pod,
-    read_workload,
     replica_set_revision,
     selector_query,
 )
@@ -115,10 +119,17 @@ class ClusterHook(BaseHook):
         )
         self.poll = poll or Poll()
 
-    def find_workload(self, package: str, *, namespace: str | None = None) -> Workload:
-        """The one workload that deploys `package`, found by its two annotations."""
-        annotated = self._annotated(namespace)
+    def find_workload(
+        self, package: str, *, namespace: str | None = None, kind: str | None = None
+    ) -> Workload:
+        """The one workload that deploys `package`, found by its two annotations.
+
+        Where its `kind` is known, one list is read instead of three.
+        """
+        annotated = self._annotated(namespace, kind=kind)
         found = [workload for workload in annotated if workload.package == package]
+        if not found and kind is None:
+            found = bare_pods(self.api, package, namespace=namespace)
         if len(found) == 1:
             return found[0]
         where = f"cluster {self.cluster!r}, namespace {namespace or '(any)'}"
@@ -138,8 +149,15 @@ class ClusterHook(BaseHook):
             f"{PACKAGE_ANNOTATION}: {package}",
         )
 
+    def discover(self, *, namespace: str | None = None) -> tuple[Annotated, ...]:
+        """Everything that deploys a package, by its metadata alone; sorted, duplicates included."""
+        return discover(self.api, namespace=namespace)
+
     def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """Its pods by the chain of owners, best first: running, current, Ready, oldest."""
+        if workload.kind == POD:
+            itself = named_pod(self.api, workload.namespace, name=workload.name)
+            return tuple(read_pod(item, current=True) for item in itself)
         current = self._owners(workload)
         found = []
         for item in self._selected(workload.pods):
@@ -195,6 +213,7 @@ class ClusterHook(BaseHook):
         *,
         images: Mapping[str, str],
         namespace: str | None = None,
+        kind: str | None = None,
         timeout: timedelta,
     ) -> Pod:
         """The pod that runs the checkpoint `images` (by container), restored and Ready.
@@ -205,7 +224,7 @@ class ClusterHook(BaseHook):
 
         def restored() -> Pod | None:
             try:
-                pods = self.pods(self.find_workload(package, namespace=namespace))
+                pods = self.pods(self.find_workload(package, namespace=namespace, kind=kind))
             except NoWorkloadError as error:
                 verdict: Pod | Pending = Pending(error.what)
             else:
@@ -306,14 +325,8 @@ class ClusterHook(BaseHook):
     def _door(self) -> Door:
         return Door(self.api, poll=self.poll)
 
-    def _annotated(self, namespace: str | None) -> list[Workload]:
-        inside = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
-        return [
-            read_workload(item, kind=kind)
-            for kind, plural in PLURALS.items()
-            for item in self.api.items(f"/apis/apps/v1/{inside}{plural}")
-            if annotation(item, POLICY_ANNOTATION) == "true"
-        ]
+    def _annotated(self, namespace: str | None, *, kind: str | None = None) -> list[Workload]:
+        return workloads(self.api, namespace=namespace, kind=kind)
 
     def _selected(self, pods: PodSet) -> list[Json]:
         query = {"labelSelector": selector_query(pods.label_selector)}

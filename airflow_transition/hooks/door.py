@@ -43,6 +43,10 @@ class DoorTakenError(PermanentError):
     """Somebody else has closed the door and relies on it."""
 
 
+class DoorTooWideError(PermanentError):
+    """The pods cannot be told from the others of their namespace."""
+
+
 class DoorNotClosedError(TemporaryError):
     """A Service still has addresses."""
 
@@ -103,6 +107,7 @@ class Door:
         With an `owner`, a door that another one has closed is refused: two moves of one package
         would each believe that they hold it alone.
         """
+        self._refuse_all_pods(pods)
         if owner is not None:
             self._refuse_taken(pods, owner=owner)
         found = self._services(pods)[0]
@@ -124,6 +129,15 @@ class Door:
         """
         policy = self._policy(pods)
         return None if policy is None else _lock(policy)
+
+    def _refuse_all_pods(self, pods: PodSet) -> None:
+        """Without labels a network policy would close the whole namespace."""
+        if not selector_query(pods.label_selector):
+            raise DoorTooWideError(
+                "the pods have no label to close the door around them alone",
+                where=self.api.where("door of", str(pods)),
+                do="give the pods a label of their own",
+            )
 
     def _refuse_taken(self, pods: PodSet, *, owner: str) -> None:
         policy = self._policy(pods)

@@ -13,6 +13,7 @@ from airflow_transition.hooks.git_errors import (
 _SUFFIXES = (".yaml", ".yml")
 _KUSTOMIZATION = "Kustomization"
 _MAX_FILES = 2000
+_MAX_LOOKED_AT = 50_000
 _MAX_FILE_BYTES = 1024 * 1024
 
 
@@ -44,6 +45,28 @@ def read_folders(root: Path, folders: Sequence[str]) -> dict[str, dict[str, str]
     return {
         folder: read_folder(root, folder) for folder in folders if inside(root, folder).is_dir()
     }
+
+
+def read_holding(root: Path, text: str) -> dict[str, str]:
+    """Manifests anywhere in the clone that hold `text`; the others are no matter of ours.
+
+    Links are left out: what they lead to stands in a folder of its own.
+    """
+    wanted, files, looked = text.encode(), {}, 0
+    for path in sorted(_manifests(root)):
+        looked += 1
+        if looked > _MAX_LOOKED_AT:
+            raise FolderTooLargeError(
+                "the repository holds more manifests than are looked through",
+                where="repository",
+                found=f"more than {_MAX_LOOKED_AT} files",
+                do="list the packages in packageSelectors, with selectMode: Specific",
+            )
+        if path.is_symlink() or path.stat().st_size > _MAX_FILE_BYTES:
+            continue
+        if wanted in path.read_bytes():
+            files[path.relative_to(root).as_posix()] = _text(path)
+    return files
 
 
 def write_files(root: Path, files: Mapping[str, str]) -> None:

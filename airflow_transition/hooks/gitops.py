@@ -22,13 +22,14 @@ from airflow.providers.git.hooks.git import GitHook
 from airflow.sdk import BaseHook
 
 from airflow_transition.core.errors import PermanentError
+from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.git_clone import REVERTS, Author, GitClone, Remote, cloned
 from airflow_transition.hooks.git_errors import (
     CommitNotFoundError,
     PushRaceError,
     RevertConflictError,
 )
-from airflow_transition.hooks.git_files import read_folder, read_folders
+from airflow_transition.hooks.git_files import read_folder, read_folders, read_holding
 
 _ATTEMPTS = 15
 """The unluckiest of 8 needed 7."""
@@ -103,6 +104,11 @@ class GitOpsHook(BaseHook):
         """Manifests of several folders by folder, from one clone; a missing folder is left out."""
         with self._clone(tuple(folders)) as clone:
             return read_folders(clone.root, folders)
+
+    def read_holding(self, text: str) -> dict[str, str]:
+        """Manifests of the whole repository that hold `text`, by their path from the root."""
+        with self._clone(None) as clone:
+            return read_holding(clone.root, text)
 
     def find(self, trailers: Mapping[str, str]) -> str | None:
         """The newest commit that carries all `trailers` and was not reverted since."""
@@ -203,7 +209,7 @@ class GitOpsHook(BaseHook):
 
     @contextmanager
     def _remote(self) -> Iterator[Remote]:
-        extra = self.get_connection(self.git_conn_id).extra_dejson
+        extra = find_connection(self.git_conn_id, kind="git").extra_dejson
         try:
             hook = GitHook(self.git_conn_id, repo_url=self.repo_url)
         except ValueError as error:

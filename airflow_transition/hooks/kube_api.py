@@ -1,31 +1,37 @@
 """Authenticated JSON to one API server; whatever it refuses becomes a named error.
 
-Requests go through the client that KubernetesHook builds from the connection, as plain JSON: the
+Requests go through the client of the cluster's connection (`kube_connection`), as plain JSON: the
 generated models would hide fields that they do not know. Nothing is retried here but a refused
 token, which is read anew once: tasks and polls are the retry layer.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 from kubernetes.client import ApiClient, Configuration
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
+from airflow_transition.hooks.kube_connection import KubeConnection, connect
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+METADATA_LIST = (
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;q=0.9"
+)
+"""Accept: a list of names, labels, annotations and owners, without spec and status."""
 FIELD_MANAGER = "airflow-transition"
 
 _CONNECT = timedelta(seconds=5)
 _READ = timedelta(seconds=30)
 _PAGE = 250
+_METADATA_PAGE = 1000
+"""Of objects of 1 to 2 KB each."""
 _MAX_PAGES = 400
 """100,000 objects: beyond this a list is a mistake, not a cluster."""
 _MAX_ANSWER_BYTES = 32 * 1024 * 1024
@@ -52,6 +58,10 @@ class ConflictError(TemporaryError):
 
 class TokenRefusedError(PermanentError):
     """The credentials were refused, also after they were read anew (401)."""
+
+
+class CredentialExpiredError(TokenRefusedError):
+    """The credentials were refused, and say themselves that they are over."""
 
 
 class NotAllowedError(PermanentError):
@@ -93,6 +103,15 @@ class Answer:
         return str(message or self.text).strip()[:_MAX_FOUND]
 
 
+@dataclass(frozen=True)
+class Peer:
+    """Who is asked in the API server's place, with the connection's credentials: a kubelet."""
+
+    address: str
+    """`https://host:port`"""
+    open: Callable[[Configuration], urllib3.PoolManager]
+
+
 @dataclass
 class KubeApi:
     """The API server behind an Airflow connection of type kubernetes."""
@@ -100,7 +119,7 @@ class KubeApi:
     kubernetes_conn_id: str
     patience: timedelta = _READ
     """For each answer, where the call says nothing else."""
-    _client: ApiClient | None = field(default=None, init=False, repr=False)
+    _connection: KubeConnection | None = field(default=None, init=False, repr=False)
 
     def read(
         self,
@@ -119,6 +138,7 @@ class KubeApi:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
         timeout: timedelta | None = None,
     ) -> Json:
         """Send one request and give the JSON object of its answer; a refusal raises by its name."""
@@ -128,18 +148,28 @@ class KubeApi:
             query=query,
             body=body,
             content_type=content_type,
+            accept=accept,
             timeout=timeout or self.patience,
         )
         where = self.where(method, path)
         if not answer.ok:
-            raise refusal(answer, where=where)
+            raise self.expired(answer, where=where) or refusal(answer, where=where)
         return _json_object(answer.text, where=where)
 
     def items(self, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Json]:
-        """Every item of a list, page by page."""
-        page = {**(query or {}), "limit": str(_PAGE)}
+        """Every item of a list, page by page: one page is in memory at a time."""
+        return self._items(path, query=query, page_size=_PAGE, accept="application/json")
+
+    def metadata(self, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Json]:
+        """The `metadata` of every item of a list; a server may send more than was asked for."""
+        yield from self._items(path, query=query, page_size=_METADATA_PAGE, accept=METADATA_LIST)
+
+    def _items(
+        self, path: str, *, query: Mapping[str, str] | None, page_size: int, accept: str
+    ) -> Iterator[Json]:
+        page = {**(query or {}), "limit": str(page_size)}
         for _ in range(_MAX_PAGES):
-            found = self.read(path, query=page)
+            found = self.call("GET", path, query=page, accept=accept)
             yield from found.get("items") or ()
             following = (found.get("metadata") or {}).get("continue")
             if not following:
@@ -148,7 +178,7 @@ class KubeApi:
         raise UnreadableAnswerError(
             "the list does not end",
             where=self.where("GET", path),
-            found=f"more than {_MAX_PAGES * _PAGE} objects",
+            found=f"more than {_MAX_PAGES * page_size} objects",
             do="narrow it: give the package a namespace in the policy",
         )
 
@@ -160,40 +190,67 @@ class KubeApi:
         query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         body: Json | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
         timeout: timedelta = _READ,
+        peer: Peer | None = None,
     ) -> Answer:
         """Send one request and give whatever was answered.
 
         Refused credentials are read anew once: bound tokens expire within the hour, and a refused
         request has done nothing, so that it may be sent again.
         """
-        request = _Request(method, path, query, body, content_type, timeout)
-        answer = self._send(request)
+        request = _Request(method, path, query, body, content_type, accept, timeout)
+        answer = self._send(request, peer=peer)
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            self._client = None
-            answer = self._send(request)
+            self._connection = None
+            answer = self._send(request, peer=peer)
         return answer
+
+    def connection(self) -> KubeConnection:
+        """Where the cluster is and how to speak to it, looked up once."""
+        if self._connection is None:
+            self._connection = connect(self.kubernetes_conn_id, patience=self.patience)
+        return self._connection
 
     def client(self) -> ApiClient:
         """The authenticated client, built once."""
-        if self._client is None:
-            self._client = _connect(self.kubernetes_conn_id)
-        return self._client
+        return self.connection().client
+
+    def expired(self, answer: Answer, *, where: str) -> CredentialExpiredError | None:
+        """The name of a refusal of credentials that are over; None: it has another reason."""
+        if answer.status != HTTPStatus.UNAUTHORIZED:
+            return None
+        over = self.connection().expired(now=datetime.now(UTC))
+        if over is None:
+            return None
+        source = self.connection().found_by or f"the Airflow connection {self.kubernetes_conn_id}"
+        return CredentialExpiredError(
+            "the credentials have expired; the cluster itself may be well",
+            where=where,
+            found=f"{answer.status} {answer.message}: {over}",
+            do=f"renew them in {source}",
+        )
 
     def where(self, method: str, path: str) -> str:
         """How messages name a call."""
         return f"cluster {self.kubernetes_conn_id!r}: {method} {path}"
 
-    def _send(self, request: "_Request") -> Answer:
+    def _send(self, request: "_Request", *, peer: Peer | None) -> Answer:
         client = self.client()
-        headers = {"Accept": "application/json", "Content-Type": request.content_type}
-        client.update_params_for_auth(headers, [], ["BearerToken"])
+        if peer is None:
+            base, pool = client.configuration.host, client.rest_client.pool_manager
+            return self._transmit(request, base=base, pool=pool)
+        with peer.open(client.configuration) as pool:
+            return self._transmit(request, base=peer.address, pool=pool)
+
+    def _transmit(self, request: "_Request", *, base: str, pool: urllib3.PoolManager) -> Answer:
+        headers = {"Accept": request.accept, "Content-Type": request.content_type}
+        self.client().update_params_for_auth(headers, [], ["BearerToken"])
         query = f"?{urlencode(request.query)}" if request.query else ""
-        url = f"{client.configuration.host.rstrip('/')}{request.path}{query}"
         try:
-            response = client.rest_client.pool_manager.request(
+            response = pool.request(
                 request.method,
-                url,
+                f"{base.rstrip('/')}{request.path}{query}",
                 body=None if request.body is None else json.dumps(request.body),
                 headers=headers,
                 timeout=urllib3.Timeout(
@@ -228,6 +285,7 @@ class _Request:
     query: Mapping[str, str] | Sequence[tuple[str, str]] | None
     body: Json | None
     content_type: str
+    accept: str
     timeout: timedelta
 
 
@@ -267,15 +325,6 @@ def refusal(answer: Answer, *, where: str) -> PermanentError | TemporaryError:
         ),
     )
     return permanent(what, where=where, found=found, do=do)
-
-
-def _connect(kubernetes_conn_id: str) -> ApiClient:
-    # Without a configuration of its own, the loader writes the process's default, and two clusters
-    # overwrite each other. In-cluster loading knows only that default.
-    hook = KubernetesHook(kubernetes_conn_id=kubernetes_conn_id)
-    if not hook.conn_extras.get("in_cluster"):
-        hook.client_configuration = Configuration()
-    return hook.get_conn()
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> Answer:

@@ -1,8 +1,9 @@
 """Ask a node's kubelet to checkpoint a container.
 
-The call goes through the API server's node proxy. Its answers come in three voices, the API
-server's, the kubelet's and the container runtime's, and one status means several things (a 404
-has five meanings), so an answer is named by its status and its text together.
+The call takes one of two roads (`kubelet_road`): through the API server's node proxy, or to the
+kubelet itself. Its answers come in three voices, the API server's, the kubelet's and the container
+runtime's, and one status means several things (a 404 has five meanings), so an answer is named by
+its status and its text together, and by the road where that changes what is to be done.
 
 Temporary is what a fresh attempt, which looks the pod up again, can find changed; permanent is
 what stays so until a person acts. A failed dump leaves the application running, so trying again
@@ -32,6 +33,7 @@ from airflow_transition.hooks.kube_api import (
     UnreadableAnswerError,
     refusal,
 )
+from airflow_transition.hooks.kubelet_road import Call, Road, call_by, is_untrusted, road_of
 
 
 class NodeGoneError(TemporaryError):
@@ -74,8 +76,12 @@ class CheckpointTimeoutError(TemporaryError):
     """No answer in time: the kubelet may still be writing the archive."""
 
 
+class KubeletCertificateError(PermanentError):
+    """The kubelet's serving certificate is not signed by the CA, or is for another address."""
+
+
 class NodeUnreachableError(ApiUnreachableError):
-    """The API server does not reach the node's kubelet."""
+    """The node's kubelet is not reached: by the API server, or from here."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +93,36 @@ class _Case:
     error: type[PermanentError | TemporaryError]
     what: str
     do: str
+    road: Road | None = None
+    """None: it means the same on both."""
 
-    def fits(self, answer: Answer) -> bool:
+    def fits(self, answer: Answer, *, road: Road) -> bool:
         found = re.search(self.mark, answer.text, re.IGNORECASE)
-        return answer.status == self.status and found is not None
+        on_it = self.road is None or self.road is road
+        return on_it and answer.status == self.status and found is not None
 
 
 _PARSED = r'"kind":\s*"Status"'
 """The API server speaks in Status objects, the kubelet in plain text."""
 
 _CASES = (
+    _Case(
+        401,
+        "",
+        TokenRefusedError,
+        "the kubelet refuses the connection's credentials, also when read anew",
+        "put a valid token into the Airflow connection; if the API server takes it, switch on "
+        "`authentication.webhook` in the kubelet's configuration",
+        road=Road.KUBELET,
+    ),
+    _Case(
+        403,
+        r"subresource\(s\)",
+        NotAllowedError,
+        "the kubelet does not allow the call to the connection's user",
+        "grant it `create` on `nodes/checkpoint` by a ClusterRole (components/checkpoint-direct)",
+        road=Road.KUBELET,
+    ),
     _Case(
         401,
         _PARSED,
@@ -193,9 +219,10 @@ _CASES = (
 
 
 class KubeletHook(BaseHook):
-    """Checkpoints containers through the API server of a connection of type kubernetes.
+    """Checkpoints containers of the cluster behind a connection of type kubernetes.
 
-    The connection's user needs `create` on `nodes/proxy`.
+    The connection's extra `checkpoint_road` chooses how: `api-server` (its user needs `create` on
+    `nodes/proxy`), or `kubelet` (`create` on `nodes/checkpoint`).
     """
 
     def __init__(self, kubernetes_conn_id: str) -> None:
@@ -203,39 +230,78 @@ class KubeletHook(BaseHook):
         self.api = KubeApi(kubernetes_conn_id)
 
     def checkpoint(
-        self, *, node: str, namespace: str, pod: str, container: str, timeout: timedelta
+        self,
+        *,
+        node: str,
+        namespace: str,
+        pod: str,
+        container: str,
+        timeout: timedelta,
+        address: str | None = None,
     ) -> list[str]:
         """Checkpoint a running container and give the archive's paths on the node.
 
         `timeout` is how long to wait for the answer: about a second for each 150 MB of memory,
-        and more on slow disks.
+        and more on slow disks. `address` is the node's, as its pods say (`status.hostIP`); only the
+        direct road needs it.
         """
         names = "/".join(quote(name, safe="") for name in (namespace, pod, container))
-        path = f"/api/v1/nodes/{quote(node, safe='')}/proxy/checkpoint/{names}"
-        where = f"{self.api.where('POST', path)}"
+        road = road_of(self.api)
+        call = call_by(road, self.api, node=node, address=address, names=names)
+        answer = self._ask(call, timeout=timeout)
+        if not answer.ok:
+            expired = self.api.expired(answer, where=call.where)
+            raise expired or checkpoint_refusal(answer, where=call.where, road=road)
+        stem = f"checkpoint-{pod}_{namespace}-{container}"
+        return _archive_paths(answer, stem=stem, where=call.where)
+
+    def _ask(self, call: Call, *, timeout: timedelta) -> Answer:
         query = {"timeout": str(ceil(timeout.total_seconds()))}
         try:
-            answer = self.api.send("POST", path, query=query, timeout=timeout)
+            return self.api.send("POST", call.path, query=query, timeout=timeout, peer=call.peer)
         except ApiTimeoutError as error:
             raise CheckpointTimeoutError(
                 "no answer in time; the kubelet may still be writing the archive",
-                where=where,
+                where=call.where,
                 found=error.found,
                 do="allow more time for this package's memory",
                 retry_after=timedelta(seconds=30),
             ) from error
-        if not answer.ok:
-            raise checkpoint_refusal(answer, where=where)
-        return _archive_paths(answer, stem=f"checkpoint-{pod}_{namespace}-{container}", where=where)
+        except ApiUnreachableError as error:
+            if call.peer is None:
+                raise
+            raise _not_reached(error, where=call.where) from error
 
 
-def checkpoint_refusal(answer: Answer, *, where: str) -> PermanentError | TemporaryError:
+def _not_reached(error: ApiUnreachableError, *, where: str) -> PermanentError | TemporaryError:
+    """Name of a connection to a kubelet that did not come about."""
+    if is_untrusted(error):
+        return KubeletCertificateError(
+            "the kubelet's serving certificate is not trusted",
+            where=where,
+            found=error.found,
+            do="let the kubelet have one of the cluster's CA (`serverTLSBootstrap: true`, and "
+            "approve its requests), or name the right CA in the connection's extra "
+            "`kubelet_ca_file`",
+        )
+    return NodeUnreachableError(
+        "the node's kubelet does not answer",
+        where=where,
+        found=error.found,
+        do="check the node, and that this worker reaches the kubelet's port; where nodes cannot be "
+        "reached, set the connection's extra `checkpoint_road` to api-server",
+    )
+
+
+def checkpoint_refusal(
+    answer: Answer, *, where: str, road: Road = Road.API_SERVER
+) -> PermanentError | TemporaryError:
     """Name of a refused or failed checkpoint."""
     found = f"{answer.status} {answer.message}"
     for case in _CASES:
-        if case.fits(answer):
+        if case.fits(answer, road=road):
             return case.error(case.what, where=where, found=found, do=case.do)
-    if answer.status in (502, 503, 504):
+    if answer.status in (502, 503, 504) and road is Road.API_SERVER:
         return NodeUnreachableError(
             "the API server does not reach the node's kubelet",
             where=where,

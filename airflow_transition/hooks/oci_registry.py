@@ -30,13 +30,14 @@ from airflow_transition.hooks.registry_errors import (
     ImageDamagedError,
     ImageMissingError,
     RegistryConnectionError,
+    RegistryDeniedError,
 )
 from airflow_transition.hooks.registry_images import RegistryImages
 from airflow_transition.hooks.registry_manifests import Manifests
 
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _PLATFORMS_MAX = 40
-_OK = 200
+_OK, _MISSING = 200, 404
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,31 @@ class OciRegistryHook(BaseHook):
         """Raise if the registry does not answer, or refuses the connection's credentials."""
         scope = (self._settings.repository,)
         self._client.request("GET", "/v2/", repositories=scope, expected=(_OK,))
+
+    def anybody_reads(self, reference: str | None) -> bool:
+        """Whether the repository of an image (or the one of the connection) needs no password.
+
+        A registry that hides from strangers what it does not have says no either way: without an
+        image that is there, a no proves nothing.
+        """
+        repository = self._split(reference)[0] if reference else self._settings.repository
+        settings = self._settings
+        anybody = RegistryClient(settings.base_url, verify=settings.verify)
+        try:
+            anybody.request(
+                "GET",
+                f"/v2/{repository}/tags/list?n=1",
+                repositories=(),
+                scopes=(f"repository:{repository}:pull",),
+                expected=(_OK, _MISSING),
+            )
+        except RegistryDeniedError:
+            return False
+        return True
+
+    def require_deletions(self) -> None:
+        """Raise if the registry deletes nothing, or not for the connection's user."""
+        self._images.require_deletion(self._settings.repository)
 
     def push_checkpoint_image(
         self,

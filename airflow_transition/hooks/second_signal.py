@@ -20,12 +20,12 @@ from airflow.sdk import BaseHook
 
 from airflow_transition.core.cluster_health import ApiSign, SecondSignal
 from airflow_transition.core.errors import TransitionError
-from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.kube_api import ApiUnreachableError, KubeApi
 
 _GATEWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 """What the load balancer in front of a dead API server answers."""
 _PAGE = 250
+_LOOK_UP_SHARE = 2
 _CAUSES_MAX = 20
 _SEEN_CHARS = 160
 
@@ -49,7 +49,7 @@ class SecondSignalHook(BaseHook):
             return SecondSignal(ApiSign.NOT_KNOWN, _shown(error))
 
     def _ask(self, silent_nodes: Collection[str], *, timeout: timedelta) -> SecondSignal:
-        api = self._connected()
+        api = self._connected(timeout)
         try:
             answer = api.send("GET", "/version", timeout=timeout)
         except ApiUnreachableError as error:
@@ -68,11 +68,16 @@ class SecondSignalHook(BaseHook):
             return SecondSignal(ApiSign.ANSWERS, f"{answer.status}", not_ready)
         return SecondSignal(ApiSign.NODES_NOT_READY, "", not_ready)
 
-    def _connected(self) -> KubeApi:
-        """Without the connection KubernetesHook would turn to whatever is near the worker."""
+    def _connected(self, timeout: timedelta) -> KubeApi:
+        """Looked up before anything is asked, so that no failure of that is taken for silence.
+
+        A management cluster that has to be asked gets a part of the time: whoever waits for the
+        second signal takes a question that hangs for silence.
+        """
         if self._api is None:
-            find_connection(self.kubernetes_conn_id, kind="kubernetes")
-            self._api = KubeApi(self.kubernetes_conn_id)
+            api = KubeApi(self.kubernetes_conn_id, patience=timeout / _LOOK_UP_SHARE)
+            api.client()
+            self._api = api
         return self._api
 
 

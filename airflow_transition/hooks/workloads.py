@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from airflow_transition.core.manifests import PACKAGE_ANNOTATION
+from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
 
 Json = Mapping[str, Any]
 
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 """The kinds that deploy a package, as API paths write them."""
+
+POD = "Pod"
+"""A bare pod: one that no controller made."""
 
 _REVISION = "deployment.kubernetes.io/revision"
 _FINISHED = ("Succeeded", "Failed")
@@ -37,7 +40,7 @@ class PodSet:
 
 @dataclass(frozen=True)
 class Workload:
-    """The Deployment, StatefulSet or DaemonSet that deploys a package."""
+    """The Deployment, StatefulSet, DaemonSet or bare pod that deploys a package."""
 
     kind: str
     namespace: str
@@ -54,6 +57,19 @@ class Workload:
     """What the newest pods are known by; None where it cannot be told."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Container name to image, as the pod template wants it."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """An object that carries the two annotations: which package it deploys, and where it is."""
+
+    kind: str
+    namespace: str
+    name: str
+    package: str
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
@@ -93,6 +109,8 @@ class Pod:
     unscheduled: str | None = None
     """Why the scheduler finds no node."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    host_ip: str | None = None
+    """Its node's InternalIP."""
 
     @property
     def finished(self) -> bool:
@@ -133,6 +151,20 @@ def read_workload(found: Json, *, kind: str) -> Workload:
     )
 
 
+def read_annotated(found: Json, *, kind: str) -> Annotated | None:
+    """What an object says of a package by its metadata; None: it belongs to none."""
+    package = annotation(found, PACKAGE_ANNOTATION)
+    if annotation(found, POLICY_ANNOTATION) != "true" or not package:
+        return None
+    metadata = found["metadata"]
+    return Annotated(kind, metadata["namespace"], metadata["name"], package)
+
+
+def read_bare_pod(found: Json) -> Workload:
+    """A pod that no controller made, as the workload of one replica that it is."""
+    return read_workload({**found, "spec": {"replicas": 1, "template": found}}, kind=POD)
+
+
 def read_pod(found: Json, *, current: bool) -> Pod:
     metadata, spec = found["metadata"], found["spec"]
     status = found.get("status") or {}
@@ -155,6 +187,7 @@ def read_pod(found: Json, *, current: bool) -> Pod:
         ),
         unscheduled=scheduled.get("message") if scheduled.get("status") == "False" else None,
         labels=metadata.get("labels") or {},
+        host_ip=status.get("hostIP"),
     )
 
 

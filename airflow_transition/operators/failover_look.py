@@ -1,7 +1,7 @@
 """Look at everything that a failover depends on, at one time: nothing is touched."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -45,6 +45,8 @@ class Look:
     facts: Mapping[str, Sequence[NodeFacts]]
     claims: tuple[Claim, ...]
     """Of the policy and the lost cluster, newest first."""
+    namespaces: Mapping[str, Sequence[str]]
+    """Those of each cluster that have restore points."""
 
     def whereabouts(self, package: PackageSelector) -> Whereabouts:
         return Whereabouts.read(
@@ -79,6 +81,7 @@ def look(
             patience=SHORT_PATIENCE if short else API_PATIENCE,
         )
         asks["facts", cluster] = partial(store.list_node_facts, cluster)
+        asks["namespaces", cluster] = partial(store.restore_point_namespaces, cluster)
     if receiver is not None:
         asks["claims", lost] = partial(receiver.claims, cluster=lost, policy=policy.name)
     answers = at_once(asks)
@@ -101,6 +104,7 @@ def look(
         reports={name: report for name, (report, _) in of("signs").items() if report},
         facts=of("facts"),
         claims=of("claims").get(lost) or (),
+        namespaces=of("namespaces"),
     )
 
 
@@ -119,19 +123,29 @@ def restore_points(
     asks = {}
     for package in packages:
         for name in {each.name for each in found.whereabouts(package).workloads.values()}:
-            for cluster in policy.clusters:
-                asks[package.name, name, cluster] = partial(
-                    store.restore_points_of,
+            for cluster, namespace in _places(policy, found=found, package=package):
+                asks[package.name, name, cluster, namespace] = partial(
+                    store.list_restore_points,
                     cluster=cluster,
+                    namespace=namespace,
                     workload=name,
-                    namespace=package.namespace,
                     newest=newest,
                 )
     points: dict[str, tuple[RestorePoint, ...]] = {}
-    for (package_name, _, _), answer in all_at_once(asks).items():
+    for (package_name, *_), answer in all_at_once(asks).items():
         ours = tuple(point for point in answer if point.package == package_name)
         points[package_name] = (*points.get(package_name, ()), *ours)
     return points
+
+
+def _places(
+    policy: ClusterPolicy, *, found: Look, package: PackageSelector
+) -> Iterator[tuple[str, str]]:
+    """Cluster and namespace; where the policy says no namespace, each that has restore points."""
+    for cluster in policy.clusters:
+        for namespace in found.namespaces.get(cluster, ()):
+            if package.namespace in (None, namespace):
+                yield cluster, namespace
 
 
 def _manifests(policy: ClusterPolicy, *, cluster: str) -> dict[str, Files]:

@@ -13,12 +13,14 @@ from airflow_transition.core.failover import FailoverPlan, Transition
 from airflow_transition.core.fault import Fault
 from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.failover_look import GIT_PATIENCE
 from airflow_transition.operators.failover_planning import (
     FailoverPlanning,
     FailoverRequest,
     NothingToMoveError,
 )
 from airflow_transition.operators.receiver import receiver_of
+from airflow_transition.operators.whole_policy import whole_policy
 from airflow_transition.retry_policy import retrying
 
 _JUST = timedelta(seconds=10)
@@ -63,11 +65,12 @@ class FailoverPlanOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         receiver, store = receiver_of(self.policy), outside.store()
+        policy = whole_policy(self.policy, patience=GIT_PATIENCE)
         plans: list[FailoverPlan] = []
         failed: list[TransitionError] = []
         for request in self._requests(context):
             try:
-                plans.append(FailoverPlanning(self.policy, request, receiver, store).plan())
+                plans.append(FailoverPlanning(policy, request, receiver, store).plan())
             except NothingToMoveError as error:
                 self.log.info("nothing to move: %s", error)
                 failed.append(error)

@@ -109,6 +109,7 @@ class FailoverVerifyOperator(BaseOperator):
             package.name,
             images=package.images,
             namespace=package.namespace,
+            kind=package.workload_kind,
             timeout=self.restore_timeout + larger,
         )
         self.log.info(

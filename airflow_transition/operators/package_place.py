@@ -14,7 +14,7 @@ from airflow_transition.core.errors import TemporaryError, TransitionError
 from airflow_transition.core.package_edits import Files
 from airflow_transition.core.whereabouts import NowhereError, SeveralPlacesError, Whereabouts
 from airflow_transition.operators.at_once import at_once
-from airflow_transition.operators.receiver import lease_for, receiver_if_any
+from airflow_transition.operators.receiver import given_up_on, lease_for, receiver_if_any
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.workloads import Workload
@@ -64,15 +64,13 @@ def _given_up(place: ClusterPackage, *, is_open: bool | None = None) -> bool | N
 
     `is_open`: one that is under way.
     """
-    receiver = receiver_if_any()
-    if receiver is None:
-        return False
     try:
-        claims = receiver.claims(cluster=place.cluster, is_open=is_open)
+        return place.package in given_up_on(
+            receiver_if_any(), cluster=place.cluster, is_open=is_open
+        )
     except TransitionError as error:
         log.warning("not known whether a failover took it from %s: %s", place.cluster, error)
         return None
-    return any(place.package in {copy.package for copy in claim.packages} for claim in claims)
 
 
 def register_lease(package: ClusterPackage, *, workload: "Workload", seconds: float) -> None:

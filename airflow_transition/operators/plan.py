@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.operators.preflight import Preflight
+from airflow_transition.operators.whole_policy import whole_policy
 from airflow_transition.retry_policy import retrying
 
 
@@ -37,7 +38,7 @@ class TransitionPlanOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         ti = context["ti"]
-        preflight = Preflight(self.policy, package=self.package, target=self.target)
+        preflight = Preflight(whole_policy(self.policy), package=self.package, target=self.target)
         plan = preflight.plan(move=f"{ti.dag_id}/{context['run_id']}")
         for line in plan.lines():
             self.log.info("%s", line)

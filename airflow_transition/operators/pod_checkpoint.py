@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, Context, XComArg
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_transition import outside
@@ -50,7 +50,7 @@ class PodCheckpointOperator(BaseOperator):
     :param checkpoint_timeout: for one container; about a second for each 150 MB of its memory.
     """
 
-    template_fields: Sequence[str] = ("package", "door")
+    template_fields: Sequence[str] = ("package", "door", "places")
     ui_color = "#d9e8f6"
 
     def __init__(
@@ -58,7 +58,7 @@ class PodCheckpointOperator(BaseOperator):
         *,
         package: TaskValue,
         door: TaskValue | None = None,
-        places: Sequence[Mapping[str, Any]] | None = None,
+        places: Sequence[Mapping[str, Any]] | XComArg | None = None,
         lease_seconds: float | None = None,
         checkpoint_timeout: timedelta = timedelta(minutes=30),
         **kwargs: Any,
@@ -72,7 +72,7 @@ class PodCheckpointOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         package = ClusterPackage.model_validate(self.package)
-        if self.places:
+        if self.places and not isinstance(self.places, XComArg):
             package = place_of(package, places=self.places)
             self.log.info("it runs on %s", package.cluster)
         hook = outside.cluster(package)
@@ -122,6 +122,7 @@ class PodCheckpointOperator(BaseOperator):
         began = time.monotonic()
         paths = outside.kubelet(package).checkpoint(
             node=str(pod.node),
+            address=pod.host_ip,
             namespace=pod.namespace,
             pod=pod.name,
             container=container,

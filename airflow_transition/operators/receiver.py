@@ -43,13 +43,33 @@ def receiver_if_any() -> "HeartbeatHook | None":
     return receiver
 
 
+def given_up_on(
+    receiver: "HeartbeatHook | None", *, cluster: str, is_open: bool | None = None
+) -> frozenset[str]:
+    """Packages that a failover has taken away from a cluster: they may be fenced there.
+
+    `is_open`: only by one that is under way, or only by one that is over.
+    """
+    claims = () if receiver is None else receiver.claims(cluster=cluster, is_open=is_open)
+    return frozenset(copy.package for claim in claims for copy in claim.packages)
+
+
 def admit(
-    receiver: "HeartbeatHook | None", *, cluster: str, pods: PodCopy, lease_seconds: float | None
+    receiver: "HeartbeatHook | None",
+    *,
+    cluster: str,
+    pods: PodCopy,
+    lease_seconds: float | None,
+    fenced: bool = True,
 ) -> None:
-    """Let a package run on a cluster: no fence holds it back, and its lease waits for it."""
+    """Let a package run on a cluster: no fence holds it back, and its lease waits for it.
+
+    `fenced`: it may be; False saves a call for each of many packages.
+    """
     if receiver is None:
         return
-    receiver.lift_fence(cluster, namespace=pods.namespace, package=pods.package)
+    if fenced:
+        receiver.lift_fence(cluster, namespace=pods.namespace, package=pods.package)
     if lease_seconds is not None:
         receiver.put_lease(cluster, lease_for(pods, seconds=lease_seconds))
 

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.operators.retention_plan import RetentionPlan, RetentionSurvey
 from airflow_transition.operators.retention_removal import RetentionRemoval, size_text
+from airflow_transition.operators.whole_policy import whole_policy
 from airflow_transition.retry_policy import retrying
 
 _OPEN_STATES = ["running", "queued"]
@@ -46,7 +47,8 @@ class RetentionOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         now = datetime.now(UTC)
-        plan = RetentionSurvey(self.policy, now=now, older_than=now - self.orphan_age).plan()
+        policy = whole_policy(self.policy)
+        plan = RetentionSurvey(policy, now=now, older_than=now - self.orphan_age).plan()
         why_not = self._why_not(context)
         self.log.info("%s: %s", self.policy.name, _sentence(plan, why_not=why_not))
         for line in plan.lines():

@@ -15,7 +15,7 @@ from airflow_transition.core.manifests import scale_package
 from airflow_transition.core.package_edits import Files, promoted
 from airflow_transition.core.whereabouts import Whereabouts
 from airflow_transition.operators.at_once import all_at_once
-from airflow_transition.operators.receiver import admit
+from airflow_transition.operators.receiver import admit, given_up_on
 from airflow_transition.operators.source_fencing import PlanOutdatedError, pods_of
 
 if TYPE_CHECKING:
@@ -65,9 +65,15 @@ class TargetPromotion:
 
     def admit(self) -> None:
         """Nothing on the target holds the packages back: no fence, no door, no missing lease."""
-        all_at_once({package.name: partial(self._admit, package) for package in self.plan.packages})
+        fenced = given_up_on(self.receiver, cluster=self.plan.target)
+        all_at_once(
+            {
+                package.name: partial(self._admit, package, fenced=package.name in fenced)
+                for package in self.plan.packages
+            }
+        )
 
-    def _admit(self, package: PackageFailover) -> None:
+    def _admit(self, package: PackageFailover, *, fenced: bool) -> None:
         from airflow_transition.hooks.cluster import PodsRemainError  # noqa: PLC0415 - heavy
 
         hook, pods = self.cluster, pods_of(package)
@@ -82,6 +88,7 @@ class TargetPromotion:
             cluster=self.plan.target,
             pods=package.pods,
             lease_seconds=self.plan.lease_seconds,
+            fenced=fenced,
         )
         if not package.half_moved:
             self._open(package)

@@ -46,6 +46,14 @@ class Ground:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def others_cpu_seconds(self) -> float:
+        """Of the whole machine without the receiver: PostgreSQL, the agents, and all the rest."""
+        fields = [
+            int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        ]
+        busy = sum(fields[:8]) - fields[3] - fields[4]  # all but idle and waiting for disks
+        return busy / os.sysconf("SC_CLK_TCK") - self.cpu_seconds()
+
     def commits(self) -> int:
         """Of all transactions, reads too, as the database itself counts them."""
         question = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"

@@ -1,4 +1,4 @@
-"""Lists: selected by labels, in pages."""
+"""Lists: selected by labels or by name, in pages."""
 
 import base64
 import json
@@ -11,12 +11,12 @@ from lab.api.objects import tidy
 
 
 def page(kind: Kind, things: list[Object], *, query: Mapping[str, str], version: str) -> Object:
-    """The answer to a list call: `labelSelector`, `limit` and `continue` are understood."""
-    for refused in ("watch", "fieldSelector"):
-        if query.get(refused, "false") not in ("false", "0", ""):
-            raise bad_request(f"{refused} is not in this slice of the API")
+    """The answer to a list call: selectors, `limit` and `continue` are understood."""
+    if query.get("watch", "false") not in ("false", "0", ""):
+        raise bad_request("watch is not in this slice of the API")
     chosen = selectors.parse(query.get("labelSelector", ""))
-    found = [thing for thing in things if chosen(labels_of(thing))]
+    name = _name(query.get("fieldSelector", ""))
+    found = [thing for thing in things if chosen(labels_of(thing)) and name in ("", name_of(thing))]
     if query.get("continue"):
         start = _opened(query["continue"])
         found = [thing for thing in found if _key(thing) > start]
@@ -36,6 +36,14 @@ def page(kind: Kind, things: list[Object], *, query: Mapping[str, str], version:
 
 def _key(thing: Object) -> tuple[str, str]:
     return namespace_of(thing), name_of(thing)
+
+
+def _name(field_selector: str) -> str:
+    """Of a `fieldSelector`, the name that it asks for; empty: any."""
+    field, _, name = field_selector.partition("=")
+    if field not in ("", "metadata.name"):
+        raise bad_request(f'field label not supported: "{field}"')
+    return name
 
 
 def _limit(text: str) -> int:

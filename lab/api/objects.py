@@ -20,13 +20,15 @@ _METADATA = (
 _FIELDS = ("metadata", "spec", "status")
 
 
-def create(store: Store, kind: Kind, thing: Any, *, namespace: str) -> Object:
+def create(
+    store: Store, kind: Kind, thing: Any, *, namespace: str, dry_run: bool = False
+) -> Object:
     """A new object from a POST."""
     thing = _checked(kind, thing)
     if kind.namespaced:
         thing["metadata"]["namespace"] = namespace
     _complete(store, kind, thing)
-    return store.create(kind, thing)
+    return store.create(kind, thing, dry_run=dry_run)
 
 
 def patch(

@@ -24,6 +24,7 @@ from lab.packages import architecture
 Handler = Callable[[Request], Awaitable[Response]]
 
 _VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _POD_PATH = "/api/v1/namespaces/{namespace}/pods/{pod}"
 _LARGEST_BODY_BYTES = 3 << 20
 """What a real API server takes as well."""
@@ -46,6 +47,7 @@ class Server:
                 self._guarded(self._checkpoint, subresource="nodes/proxy"),
                 methods=["POST"],
             ),
+            Route(_REVIEWS, self._guarded(self._review), methods=["POST"]),
             WebSocketRoute(f"{_POD_PATH}/exec", self._exec),
             Route(
                 f"{_POD_PATH}:{{port:int}}/proxy/{{path:path}}",
@@ -130,6 +132,16 @@ class Server:
     async def _version(self, _: Request) -> Response:
         return json_answer(_VERSION | {"platform": f"linux/{architecture()}"})
 
+    async def _review(self, request: Request) -> Response:
+        """A SelfSubjectAccessReview: what this user may, by the same rights that guard the rest."""
+        identity = self._identities.of(request.headers.get("authorization", ""))
+        review = await _body(request)
+        asked = review.get("spec", {}).get("resourceAttributes", {})
+        parts = (asked.get("resource", ""), asked.get("subresource", ""))
+        resource = "/".join(part for part in parts if part)
+        may = identity is not None and identity.may(asked.get("verb", ""), resource=resource)
+        return json_answer(review | {"status": {"allowed": may}}, status=HTTPStatus.CREATED)
+
     async def _checkpoint(self, request: Request) -> Response:
         place = request.path_params
         if self._cluster.store.find(NODE, name=place["node"]) is None:
@@ -168,6 +180,7 @@ class Server:
             kind,
             await _body(request),
             namespace=request.path_params.get("namespace", ""),
+            dry_run=request.query_params.get("dryRun") == "All",
         )
         await self._cluster.settle()
         return json_answer(objects.whole(kind, thing), status=HTTPStatus.CREATED)

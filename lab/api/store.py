@@ -51,8 +51,8 @@ class Store:
             raise not_found(kind, name=name)
         return thing
 
-    def create(self, kind: Kind, thing: Object) -> Object:
-        """Add a new object; gives it uid, creation time and version."""
+    def create(self, kind: Kind, thing: Object, *, dry_run: bool = False) -> Object:
+        """Add a new object; gives it uid, creation time and version. Dry: only as if."""
         key = self._key(kind, thing)
         if key in self._objects:
             raise already_exists(kind, name=key[2])
@@ -62,7 +62,7 @@ class Store:
         thing["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp()}
         if "spec" in thing:
             thing["metadata"]["generation"] = 1
-        return self._put(key, thing)
+        return thing if dry_run else self._put(key, thing)
 
     def replace(self, kind: Kind, thing: Object) -> Object:
         """Write a changed object back; nothing happens when nothing changed."""

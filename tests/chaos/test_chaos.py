@@ -1,7 +1,9 @@
-"""The short form of `make chaos`, for every test run: another seed each time, which is shown."""
+"""The short form of `make chaos`, for every test run.
+
+The same failovers each time, so that a red run speaks of the change; `make chaos` explores.
+"""
 
 import os
-import secrets
 
 import pytest
 
@@ -12,11 +14,12 @@ from tests.chaos.verdict import Summary
 from tests.own_lab import settings_for
 
 _RUNS = 3
+_SEED = 11
 
 
 @pytest.mark.timeout(1200)
 def test_failovers_survive_the_death_of_any_part_at_any_step() -> None:
-    seed = int(os.environ.get("CHAOS_SEED") or secrets.randbelow(1_000_000))
+    seed = int(os.environ.get("CHAOS_SEED", _SEED))
     summary = Summary(seed)
     with arena(settings_for("chaos"), story=Story()) as each:
         for scenario in scenarios(seed, runs=_RUNS):

@@ -20,6 +20,7 @@ CHECKPOINT_DAG = f"checkpoint.{POLICY}.{video.PACKAGE}.by-hand"
 MIGRATE_DAG = f"migrate.{POLICY}"
 RETENTION_DAG = f"retention.{POLICY}"
 EXAMPLES = (
+    "example_doctor",
     "example_door",
     "example_move",
     "example_pin",

@@ -56,6 +56,18 @@ def test_a_policys_retention_keeps_what_is_young(
     assert f"{POLICY}: {result['kept']} restore point" in log
 
 
+def test_a_doctor_finds_the_lab_well_and_a_plan_follows(
+    stage: Stage, deploy: Callable[[int], None]
+) -> None:
+    deploy(0)
+    run_id = stage.airflow.trigger("example_doctor", conf={})
+    assert stage.finish(run_id, dag_id="example_doctor") == "success"
+    report = stage.airflow.xcom("example_doctor", run_id=run_id, task_id="doctor")
+    assert {one["status"] for one in report["findings"]} <= {"ok", "unknown", "warning"}
+    plan = stage.airflow.xcom("example_doctor", run_id=run_id, task_id="plan")
+    assert plan["target"]["cluster"] == TARGET
+
+
 def test_a_door_closes_and_opens_again(stage: Stage, deploy: Callable[[int], None]) -> None:
     deploy(0)
     process = stage.state(SOURCE)["id"]

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import FileIO
 from time import perf_counter
 
@@ -32,6 +32,9 @@ PARTS_AT_ONCE = 8
 loopback; a long line needs the connections."""
 _LAST_PARTS = 2.0
 """Seconds."""
+_FILE_CLOCK = timedelta(milliseconds=100)
+"""The kernel stamps files by a clock that moves on with its ticks: a file may be that much newer
+than it says."""
 
 
 class ReplacedArchive(AgentError):  # noqa: N818 - named for what it is, as the log shows it
@@ -134,7 +137,7 @@ class Uploader:
         """Raise `ReplacedArchive` if the record is of other bytes than the file has now."""
         if record.size_bytes != archive.state.size_bytes:
             raise self._replaced(archive)
-        if archive.state.modified <= record.uploaded:
+        if archive.state.modified + _FILE_CLOCK < record.uploaded:
             return
         with FileIO(archive.path) as file:
             reader = ArchiveReader(file, archive=archive)

@@ -207,3 +207,34 @@ def test_a_failback_by_hand_moves_it_home(
     assert world.source.serves
     assert not world.target.serves
     assert not world.lost
+
+
+def test_every_package_that_the_repository_annotates_gets_its_restore_point(
+    run_dag: RunDag, policy: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document["spec"] |= {
+        "selectMode": "All",
+        "packageSelectors": [],
+        "backupInformation": [{"name": "by-hand", "backupType": "Manual"}],
+    }
+    everything = ClusterPolicy.of_document(document)
+    monkeypatch.setattr(outside, "cluster_named", lambda _name: NothingRuns())
+    dag_id = everything.found_checkpoint_dag_id(backup="by-hand")
+    (dag,) = build_dags(everything, only_dag_id=dag_id)
+    assert run_dag(dag) == {
+        "packages": "success",
+        "package.checkpoint": "success",
+        "package.uploaded": "success",
+        "package.image": "success",
+        "package.record": "success",
+        "run": "success",
+    }
+    (point,) = outside.store().restore_points.values()
+    assert (point.package, point.cluster, point.policy) == ("video", SOURCE, everything.name)
+    assert world.source.serves
+
+
+class NothingRuns:
+    def discover(self) -> tuple[()]:
+        return ()

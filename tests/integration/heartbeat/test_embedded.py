@@ -89,14 +89,14 @@ def test_airflow_decides_who_may_do_what(
 def test_a_heartbeat_reaches_who_waits_for_it_and_silence_does(airflow: AirflowInstance) -> None:
     with client(airflow, "admin") as admin:
         token = admin.post("/tokens", json={"cluster": "c1", "node": "node-a"}).json()["token"]
-        assert beat(airflow, token=token, sequence=1) == 200
         beaten = time.monotonic()
+        assert beat(airflow, token=token, sequence=1) == 200
         report = clusters(admin, grace_seconds=1)
         assert health(report) == {"c1/node-a": "Ready"}
         report = clusters(admin, grace_seconds=1, after=report["version"], wait_seconds=30)
         late = time.monotonic() - beaten - 1
         assert health(report) == {"c1/node-a": "NotReady"}
-        assert 0 <= late < 0.5, "on a busy machine; alone it is some milliseconds"
+        assert 0 <= late < 1, "on a busy machine; alone it is some milliseconds"
 
 
 def test_a_reader_may_see_the_metrics_and_nothing_else(airflow: AirflowInstance) -> None:

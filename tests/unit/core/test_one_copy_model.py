@@ -36,7 +36,7 @@ SETTINGS = settings(
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-HUNT = settings(SETTINGS, max_examples=3000, phases=[Phase.generate])
+HUNT = settings(SETTINGS, max_examples=30000, phases=[Phase.generate])
 """Find a violation; making it short takes longer than finding it."""
 
 RATES = st.sampled_from([0.9995, 1.0, 1.0005])

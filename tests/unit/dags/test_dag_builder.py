@@ -80,6 +80,29 @@ def test_a_package_that_is_not_live_is_told_to_be_left_out(policy: ClusterPolicy
     assert "`video` is not in the form" in (built.doc_md or "")
 
 
+def test_a_policy_for_all_makes_one_dag_more_for_what_it_finds(policy: ClusterPolicy) -> None:
+    """Which packages there are is found when a run begins: parsing asks nobody."""
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document["spec"] |= {
+        "selectMode": "All",
+        "backupInformation": [
+            {"name": "hourly", "backupType": "Schedule", "schedulePeriod": "@hourly"}
+        ],
+    }
+    everything = ClusterPolicy.of_document(document)
+    ids = [built.dag_id for built in build_dags(everything)]
+    found = "checkpoint.clusterpolicy-sample._found.hourly"
+    assert ids == [CHECKPOINT, found, MIGRATE, FAILOVER, FAILBACK, RETENTION]
+    built = dag(everything, found)
+    assert isinstance(built.timetable, CronTriggerTimetable)
+    assert built.get_task("package.checkpoint").max_active_tis_per_dagrun
+    encoded = DagSerialization.to_dict(built)
+    DagSerialization.validate_schema(encoded)
+    assert DagSerialization.from_dict(encoded).task_ids == built.task_ids
+    param = dag(everything, MIGRATE).params.get_param("package")
+    assert (param.schema.get("enum"), param.schema["examples"]) == (None, ["video"])
+
+
 def test_the_form_offers_packages_and_targets(policy: ClusterPolicy) -> None:
     params = dag(policy, MIGRATE).params
     assert params.get_param("package").schema["enum"] == ["video"]

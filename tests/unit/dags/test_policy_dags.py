@@ -85,6 +85,7 @@ def test_a_task_reads_no_policy_but_its_own(folder: Path, monkeypatch: pytest.Mo
         ("failover.web.eu", "web.eu"),
         ("failback.web.eu", "web.eu"),
         ("checkpoint.web.eu.prod.shop.nightly", "web.eu.prod"),
+        ("checkpoint.web.eu.prod._found.nightly", "web.eu.prod"),
     ],
 )
 def test_a_dag_id_names_its_policy(dag_id: str, policy: str) -> None:

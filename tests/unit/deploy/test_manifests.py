@@ -47,7 +47,7 @@ def agent_of(manifests: list[Json]) -> Any:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("wanted", ["agent", "airflow", "example", "everything"])
+@pytest.mark.parametrize("wanted", ["agent", "airflow", "example", "everything", "management"])
 def test_every_manifest_is_valid_by_the_published_schemas(
     wanted: str, version: str, tmp_path: Path
 ) -> None:

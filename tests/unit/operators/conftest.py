@@ -43,6 +43,18 @@ def policy() -> ClusterPolicy:
 
 
 @pytest.fixture
+def everything(policy: ClusterPolicy) -> ClusterPolicy:
+    """The policy without a list: it protects what its repository annotates."""
+    document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document["spec"] |= {
+        "selectMode": "All",
+        "packageSelectors": [],
+        "backupInformation": [{"name": "by-hand", "backupType": "Manual"}],
+    }
+    return ClusterPolicy.of_document(document)
+
+
+@pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
     virtual = VirtualTime()
     monkeypatch.setattr(time, "sleep", virtual.sleep)

@@ -140,7 +140,7 @@ class RetentionWorld:
         self.store = Store(self.objects)
         self.registry = Registry(self.objects)
 
-    def git(self, package: ClusterPackage) -> "Manifests":
+    def git(self, package: ClusterPackage, **_: object) -> "Manifests":
         return Manifests(self, package.cluster)
 
     def checkpoint(
@@ -272,6 +272,14 @@ class Manifests:
             raise self.world.git_error
         text = self.world.manifests.get(self.cluster)
         return {} if text is None else {folder: {f"{folder}/app.yaml": text} for folder in folders}
+
+    def read_holding(self, wanted: str) -> dict[str, str]:
+        return {
+            path: text
+            for files in self.read_all(["video"]).values()
+            for path, text in files.items()
+            if wanted in text
+        }
 
 
 def put_retention_outside(monkeypatch: pytest.MonkeyPatch, world: RetentionWorld) -> None:

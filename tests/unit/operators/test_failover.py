@@ -115,6 +115,15 @@ def test_a_lost_cluster_package_runs_on_the_target_from_its_newest_restore_point
     assert commits(world, TARGET)[0]["Transition-Move"] == f"clusterpolicy-sample/{SOURCE}@1"
 
 
+def test_a_package_that_no_policy_lists_is_brought_up_too(
+    everything: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    world.lose(SOURCE)
+    assert started(everything, world).fail_over() == "success"
+    assert_failed_over(world)
+
+
 @pytest.mark.parametrize("moment", range(1, 13))
 @pytest.mark.parametrize("task", FAILOVER_CHAIN)
 def test_a_worker_that_dies_once_at_any_moment_changes_nothing(

@@ -64,6 +64,14 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line.partition("] ")[2].rpartition(" [")[0].strip() for line in lines]
 
 
+def test_restore_points_of_packages_that_were_found_go_too(
+    stored: RetentionWorld, everything: ClusterPolicy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = [stored.take(DAY * days) for days in (9, 8, 2)]
+    run(everything)
+    assert [stored.is_whole(point) for point in points] == [False, False, True]
+
+
 def test_the_log_leads_with_what_stays_what_goes_and_how_much(
     stored: RetentionWorld, policy: ClusterPolicy, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -521,10 +521,16 @@ class FakeStore:
         self.world = world
         self.restore_points = world.restore_points
 
-    def restore_points_of(
-        self, *, cluster: str, workload: str, namespace: str | None, newest: int = 20
+    def restore_point_namespaces(self, cluster: str) -> list[str]:
+        self.world.ask("store")
+        return ["shop", "another"]
+
+    def list_restore_points(
+        self, *, cluster: str, namespace: str, workload: str, newest: int = 20
     ) -> list[RestorePoint]:
         self.world.ask("store")
+        if namespace != "shop":
+            return []
         return [point for point in self.restore_points.values() if point.cluster == cluster]
 
     def put_transition(self, transition: Any) -> None:
@@ -597,6 +603,10 @@ class FakeGit:
             with suppress(FolderNotFoundError):
                 found[folder] = self.read(folder)
         return found
+
+    def read_holding(self, text: str) -> dict[str, str]:
+        self.world.ask(self.part)
+        return {name: found for name, found in self.side.files.items() if text in found}
 
     def find(self, trailers: Mapping[str, str]) -> str | None:
         self.world.ask(self.part)

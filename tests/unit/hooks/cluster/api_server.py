@@ -38,6 +38,8 @@ class ApiServer:
     endpoints_follow: bool = True
     granted: set[Right] = field(default_factory=granted_by_all)
     """What else is asked for is refused, so that no hook gets along with more than is shipped."""
+    granted_in: set[str] = field(default_factory=set)
+    """Namespaces in which everything is allowed, as reviews say it."""
     made: int = 0
     """Objects created by an apply: each gets a uid of its own, as the real server gives it."""
 
@@ -88,7 +90,7 @@ class ApiServer:
             return
         kind = path.rsplit("/", 1)[1]
         for collection, items in self.objects.items():
-            everywhere = path.count("/") == 4 and collection.endswith(f"/{kind}")
+            everywhere = "/namespaces/" not in path and collection.endswith(f"/{kind}")
             if collection == path or everywhere:
                 yield from items.values()
 
@@ -124,11 +126,22 @@ class ApiServer:
 
     def _create(self, request: Request) -> Response:
         body = json.loads(request.data)
+        if request.path.endswith("/selfsubjectaccessreviews"):
+            return self._review(body)
         name = body["metadata"]["name"]
         if name in self.objects.get(request.path, {}):
             return status(409, f'"{name}" already exists')
-        self.add(request.path, body)
+        if request.args.get("dryRun") != "All":
+            self.add(request.path, body)
         return answer(body, code=201)
+
+    def _review(self, body: Json) -> Response:
+        asked = body["spec"]["resourceAttributes"]
+        sub = asked.get("subresource")
+        resource = asked["resource"] + (f"/{sub}" if sub else "")
+        wanted = (asked.get("group", ""), resource, asked["verb"])
+        here = asked.get("namespace") in self.granted_in if self.granted_in else False
+        return answer({"status": {"allowed": wanted in self.granted or here}}, code=201)
 
     def _delete(self, path: str) -> Response:
         collection, name = path.rsplit("/", 1)

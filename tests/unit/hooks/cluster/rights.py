@@ -17,8 +17,13 @@ ROLES = {
 Right = tuple[str, str, str]
 """API group, resource and verb; a path that is no resource has the group `url`."""
 
-EVERYBODYS: frozenset[Right] = frozenset({("url", "/version", "get")})
-"""Granted to everybody by Kubernetes' own roles (system:public-info-viewer)."""
+EVERYBODYS: frozenset[Right] = frozenset(
+    {
+        ("url", "/version", "get"),
+        ("authorization.k8s.io", "selfsubjectaccessreviews", "create"),
+    }
+)
+"""Granted to everybody by Kubernetes' own roles (system:public-info-viewer, system:basic-user)."""
 
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
 _RESOURCE = re.compile(

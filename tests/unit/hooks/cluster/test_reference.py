@@ -6,12 +6,37 @@ from pathlib import Path
 
 import pytest
 
+from airflow_transition.core import kubeconfig
 from airflow_transition.core.errors import PermanentError, TemporaryError
-from airflow_transition.hooks import cluster, desired, door, git_errors, kubelet, quiesce, restored
+from airflow_transition.hooks import (
+    cluster,
+    connection,
+    desired,
+    door,
+    git_errors,
+    kubelet,
+    kubelet_road,
+    management_cluster,
+    quiesce,
+    restored,
+)
 from airflow_transition.hooks.cluster import ClusterHook
 
 from .api_server import ApiServer, status
 
+_MODULES = (
+    kubelet,
+    kubelet_road,
+    restored,
+    door,
+    quiesce,
+    cluster,
+    desired,
+    git_errors,
+    connection,
+    management_cluster,
+    kubeconfig,
+)
 REFERENCE = Path(__file__).parents[4] / "docs" / "reference"
 
 
@@ -23,7 +48,7 @@ def test_every_error_is_in_the_reference_with_its_kind() -> None:
             kinds |= dict.fromkeys(re.findall(r"`(\w+)`", names), kind)
     found = {
         name: "permanent" if issubclass(each, PermanentError) else "temporary"
-        for module in (kubelet, restored, door, quiesce, cluster, desired, git_errors)
+        for module in _MODULES
         for name, each in inspect.getmembers(module, inspect.isclass)
         if issubclass(each, PermanentError | TemporaryError) and each.__module__ == module.__name__
     }

@@ -8,7 +8,7 @@ from airflow_transition.hooks.git_errors import (
     NotTextError,
     PathRefusedError,
 )
-from airflow_transition.hooks.git_files import inside, read_folder, write_files
+from airflow_transition.hooks.git_files import inside, read_folder, read_holding, write_files
 
 
 @pytest.fixture
@@ -26,6 +26,17 @@ def test_a_folder_is_read_byte_for_byte_by_paths_from_the_root(root: Path) -> No
         "packages/video/Kustomization": "resources: []\n",
         "packages/video/deployment.yaml": "kind: Deployment\r\nname: é\n\n",
     }
+
+
+def test_manifests_that_hold_a_text_are_found_anywhere_and_links_are_left_out(root: Path) -> None:
+    (root / "app.yml").write_text("packageName: cart\n")
+    (root / "notes.md").write_text("packageName: in words\n")
+    (root / "again.yaml").symlink_to("app.yml")
+    (root / "out.yaml").symlink_to("/etc/hostname")
+    (root / ".git").mkdir()
+    (root / ".git" / "x.yaml").write_text("packageName: git's own\n")
+    (root / "large.yaml").write_bytes(b"packageName" * 200_000)
+    assert read_holding(root, "packageName") == {"app.yml": "packageName: cart\n"}
 
 
 def test_writing_back_what_was_read_touches_no_file(root: Path) -> None:

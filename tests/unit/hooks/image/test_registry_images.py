@@ -230,3 +230,49 @@ def test_a_token_is_good_for_what_is_asked_and_no_more(
         f"repository:{REPOSITORY}:pull,push",
         f"repository:{REPOSITORY}:pull,delete",
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "open_to_all"), [(200, True), (404, True), (401, False), (403, False)]
+)
+def test_a_registry_that_tells_strangers_what_it_has_is_open(
+    hook: OciRegistryHook, httpserver: HTTPServer, status: int, *, open_to_all: bool
+) -> None:
+    asked: list[str | None] = []
+
+    def tags(request: Request) -> Response:
+        asked.append(request.headers.get("Authorization"))
+        return error(status, "ANY")
+
+    httpserver.expect_request("/v2/checkpoints/tags/list").respond_with_handler(tags)
+    assert hook.anybody_reads(None) is open_to_all
+    assert asked == [None]
+
+
+def test_a_token_for_strangers_shows_whether_they_may_pull(
+    hook: OciRegistryHook, httpserver: HTTPServer
+) -> None:
+    """As a token service does: everybody gets a token, and for public images it is good."""
+    public = {"Bearer public"}
+
+    def tags(request: Request) -> Response:
+        if request.headers.get("Authorization") in public:
+            return Response('{"tags": []}', status=200)
+        realm = httpserver.url_for("/token")
+        return Response(status=401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
+
+    httpserver.expect_request("/token").respond_with_json({"token": "public"})
+    httpserver.expect_request("/v2/checkpoints/tags/list").respond_with_handler(tags)
+    assert hook.anybody_reads(None)
+    public.clear()
+    assert not hook.anybody_reads(None)
+
+
+def test_deletion_is_tried_with_the_digest_of_nothing(
+    hook: OciRegistryHook, httpserver: HTTPServer
+) -> None:
+    path = re.compile(r"/v2/checkpoints/manifests/sha256:0{64}")
+    httpserver.expect_request(path, method="DELETE").respond_with_response(
+        error(404, "MANIFEST_UNKNOWN")
+    )
+    hook.require_deletions()

@@ -1,0 +1,1 @@
+"""`airflow transition ...`: what a person asks for at a shell."""

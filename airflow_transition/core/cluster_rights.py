@@ -1,0 +1,129 @@
+"""What the user of a cluster's connection has to be allowed, in RBAC's words.
+
+The roles in agent/deploy/kubernetes grant exactly this; a test holds the two together. They are
+here because a provider is installed without them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from airflow_transition.core.doctor import Check, Finding, Status
+from airflow_transition.core.policy import ClusterPolicy
+
+
+@dataclass(frozen=True, order=True)
+class Right:
+    """One verb on one resource, as a SelfSubjectAccessReview asks for it."""
+
+    group: str
+    resource: str
+    verb: str
+    namespaced: bool = True
+
+    @property
+    def subresource(self) -> tuple[str, str]:
+        """`pods/exec` in its two parts."""
+        resource, _, sub = self.resource.partition("/")
+        return resource, sub
+
+    def __str__(self) -> str:
+        group = f".{self.group}" if self.group else ""
+        return f"{self.verb} {self.resource}{group}"
+
+
+def _rights(group: str, resources: str, verbs: str, *, namespaced: bool = True) -> Iterator[Right]:
+    for resource in resources.split():
+        for verb in verbs.split():
+            yield Right(group, resource, verb, namespaced)
+
+
+ROLES: Mapping[str, frozenset[Right]] = {
+    "airflow": frozenset(
+        {
+            *_rights("apps", "deployments statefulsets daemonsets replicasets", "list"),
+            *_rights("", "pods", "list"),
+            *_rights("", "services", "list patch"),
+            *_rights("discovery.k8s.io", "endpointslices", "list"),
+            *_rights("networking.k8s.io", "networkpolicies", "list create patch delete"),
+            *_rights("", "namespaces", "create", namespaced=False),
+        }
+    ),
+    "checkpoint-direct": frozenset(_rights("", "nodes/checkpoint", "create", namespaced=False)),
+    "checkpoint-proxy": frozenset(_rights("", "nodes/proxy", "create", namespaced=False)),
+    "failover": frozenset(
+        {
+            *_rights("", "nodes", "list", namespaced=False),
+            *_rights("apps", "deployments statefulsets", "patch"),
+        }
+    ),
+    "quiesce-hooks": frozenset(
+        {
+            *_rights("", "pods/exec", "get create"),
+            *_rights("", "pods/proxy", "get create update patch delete"),
+        }
+    ),
+}
+"""Folder in agent/deploy/kubernetes to what its role grants."""
+
+TOO_MUCH = Right("", "secrets", "list")
+"""Whoever may read all Secrets uses an administrator's connection: no move needs them."""
+
+
+def needed_roles(policy: ClusterPolicy) -> tuple[str, ...]:
+    """Those that a policy's moves and failovers make use of in each of its clusters."""
+    packages = policy.spec.package_selectors
+    live = any(package.live_state_package for package in packages)
+    hooks = any(package.quiesce for package in packages)
+    wanted = {"airflow": True, "checkpoint-proxy": live, "failover": True, "quiesce-hooks": hooks}
+    return tuple(role for role, is_wanted in wanted.items() if is_wanted)
+
+
+def needed_namespaces(policy: ClusterPolicy) -> tuple[str, ...]:
+    """Where the rights are needed; empty: everywhere, as a package may be in any namespace."""
+    named = [package.namespace for package in policy.spec.package_selectors]
+    known = sorted({namespace for namespace in named if namespace is not None})
+    return () if None in named else tuple(known)
+
+
+def rights_findings(
+    cluster: str,
+    *,
+    roles: Mapping[str, frozenset[Right]],
+    allowed: Mapping[Right, bool | str],
+) -> Iterator[Finding]:
+    """One finding for each role that lacks something; a text says why a right is not known."""
+    well = True
+    for role, rights in roles.items():
+        missing = sorted(right for right in rights if allowed.get(right) is False)
+        silent = sorted({text for right in rights if isinstance(text := allowed[right], str)})
+        if missing:
+            well = False
+            yield _finding(
+                cluster,
+                Status.FAILED,
+                f"not allowed: {', '.join(map(str, missing))}",
+                f"apply agent/deploy/kubernetes, {_folder(role)}: docs/reference/cluster-access.md",
+            )
+        elif silent:
+            well = False
+            cure = "let it answer SelfSubjectAccessReviews, as Kubernetes' own roles do"
+            yield _finding(cluster, Status.UNKNOWN, f"role {role}: {silent[0]}", cure)
+    if allowed.get(TOO_MUCH) is True:
+        well = False
+        yield _finding(
+            cluster,
+            Status.WARNING,
+            "the connection may read every Secret, which no move needs",
+            "use the ServiceAccount airflow-transition: docs/reference/cluster-access.md",
+        )
+    if well:
+        found = f"exactly the roles that are needed: {', '.join(roles)}"
+        yield Finding(check=Check.RIGHTS, status=Status.OK, subject=cluster, found=found)
+
+
+def _finding(cluster: str, status: Status, found: str, cure: str) -> Finding:
+    return Finding(check=Check.RIGHTS, status=status, subject=cluster, found=found, cure=cure)
+
+
+def _folder(role: str) -> str:
+    return role if role == "airflow" else f"components/{role}"

@@ -1,0 +1,109 @@
+"""What the doctor asks an API server; nothing of it changes anything.
+
+GET    /version
+GET    /api/v1/nodes                                                  paged
+POST   /apis/authorization.k8s.io/v1/selfsubjectaccessreviews         everybody may
+POST   /api/v1/namespaces?dryRun=All                                  409: it is there already
+GET    /api/v1/namespaces/kube-flannel/configmaps/kube-flannel-cfg    only where Flannel runs; no
+       shipped role grants it: a refusal is an answer
+"""
+
+from datetime import timedelta
+from functools import cached_property
+from http import HTTPStatus
+from threading import Lock
+
+from airflow.sdk import BaseHook
+
+from airflow_transition.core.cluster_rights import Right
+from airflow_transition.core.errors import TransitionError
+from airflow_transition.core.network_checks import flannel_network
+from airflow_transition.core.node_state import Network, NodeState, linux_nodes
+from airflow_transition.hooks.connection import find_connection
+from airflow_transition.hooks.kube_api import Json, KubeApi, refusal
+
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_FLANNEL = "/api/v1/namespaces/kube-flannel/configmaps/kube-flannel-cfg"
+
+
+class ClusterSurveyHook(BaseHook):
+    """Looks at the cluster behind a kubernetes connection; may be asked by several threads.
+
+    :param patience: for each answer.
+    """
+
+    def __init__(
+        self, kubernetes_conn_id: str, *, patience: timedelta = timedelta(seconds=5)
+    ) -> None:
+        super().__init__()
+        self.kubernetes_conn_id = kubernetes_conn_id
+        self.patience = patience
+        self._connecting = Lock()
+
+    def version(self) -> str:
+        """The API server's own: `v1.36.2`."""
+        return str(self._api.read("/version").get("gitVersion", ""))
+
+    def nodes(self) -> tuple[NodeState, ...]:
+        return linux_nodes(self._api.items("/api/v1/nodes"))
+
+    def may(self, right: Right, *, namespaces: tuple[str, ...] = ()) -> bool:
+        """Whether the connection's user has a right everywhere, or in each of these namespaces."""
+        if self._may(right, namespace=""):
+            return True
+        inside = namespaces if right.namespaced else ()
+        return bool(inside) and all(self._may(right, namespace=each) for each in inside)
+
+    def takes_namespace(self, name: str) -> bool:
+        """Whether it exists; False: it could be made. A refusal raises by its name."""
+        path = "/api/v1/namespaces"
+        answer = self._api.send(
+            "POST",
+            path,
+            query={"dryRun": "All"},
+            body={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
+            timeout=self.patience,
+        )
+        if answer.status == HTTPStatus.CONFLICT:
+            return True
+        if answer.ok:
+            return False
+        raise refusal(answer, where=self._api.where("POST", path))
+
+    def flannel(self) -> Network | str:
+        """The network of Flannel's configuration, or why it is not known."""
+        try:
+            found = self._api.read(_FLANNEL)
+        except TransitionError as error:
+            return error.what
+        return flannel_network(str((found.get("data") or {}).get("net-conf.json", "")))
+
+    def _may(self, right: Right, *, namespace: str) -> bool:
+        resource, sub = right.subresource
+        asked = {
+            "group": right.group,
+            "resource": resource,
+            "subresource": sub,
+            "verb": right.verb,
+            "namespace": namespace,
+        }
+        review: Json = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {key: text for key, text in asked.items() if text}},
+        }
+        answered = self._api.call("POST", _REVIEWS, body=review)
+        return bool((answered.get("status") or {}).get("allowed"))
+
+    @property
+    def _api(self) -> KubeApi:
+        with self._connecting:
+            return self._connected
+
+    @cached_property
+    def _connected(self) -> KubeApi:
+        """Without the connection KubernetesHook would turn to whatever is near the worker."""
+        find_connection(self.kubernetes_conn_id, kind="kubernetes")
+        api = KubeApi(self.kubernetes_conn_id, patience=self.patience)
+        api.client()
+        return api
