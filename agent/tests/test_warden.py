@@ -232,6 +232,17 @@ def test_who_enforces_a_lease_is_told(bed: Bed) -> None:
     assert _enforced(bed) == ["agent"]
 
 
+def test_other_labels_of_a_lease_are_enforced_once_they_are_kept(bed: Bed) -> None:
+    """A reboot before that would look for the pods of the labels before."""
+    bed.beat(LEASED)
+    bed.look(pod())
+    other = LEASED.leases[0].model_copy(update={"pod_labels": {"app": "web", "tier": "front"}})
+    bed.beat(LEASED.model_copy(update={"leases": (other,)}))
+    assert _enforced(bed) == ["agent"]
+    bed.look(pod())
+    assert _enforced(bed) == ["kernel"]
+
+
 def test_without_nft_the_agent_enforces(bed: Bed) -> None:
     bed.nft.refuses = "table"
     with capture_logs():

@@ -49,7 +49,9 @@ class PackageFailover(WireModel):
     passed_over: tuple[str, ...] = ()
     """Newer restore points, and why they are not used."""
     stopped_by: str | None = None
-    """An earlier failover that scaled it to 0 and brought it up nowhere."""
+    """An earlier failover that fenced it and brought it up nowhere."""
+    elsewhere: tuple[ClusterPackage, ...] = ()
+    """Where that failover may have brought it up after this plan was made: looked at again."""
     half_moved: bool = False
     """A planned move to the target was under way: its copy there waits behind a closed door."""
 

@@ -44,8 +44,8 @@ class Call:
     method: str
     url: str
     query: Query = field(default_factory=dict)
-    body: Any = None
-    """Plain JSON; None: no body."""
+    body: Any = field(default=None, repr=False)
+    """Plain JSON; None: no body. That of a login holds the password."""
     wait: timedelta = timedelta(0)
     """How long the receiver may take before it answers."""
     token: str | None = field(default=None, repr=False)

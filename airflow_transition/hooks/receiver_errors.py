@@ -4,7 +4,8 @@ import json
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -53,19 +54,32 @@ class Answer:
     """What was answered, wholly read."""
 
     status: int
-    content: bytes
+    content: bytes = field(repr=False)
+    """It can be a token."""
 
     @property
     def words(self) -> str:
-        """The human part: FastAPI's `detail`, else the text itself; bounded."""
+        """The human part: FastAPI's `detail`, else the text itself; bounded.
+
+        Of what FastAPI finds malformed where and why, but not what was sent: it can be a password.
+        """
         try:
             said = json.loads(self.content)
         except ValueError:
             said = self.content.decode(errors="replace")
         if isinstance(said, dict) and "detail" in said:
             said = said["detail"]
+        if isinstance(said, list):
+            said = [_place(each) for each in said]
         text = said if isinstance(said, str) else json.dumps(said)
         return " ".join(text.split())[:_MESSAGE_CHARS]
+
+
+def _place(fault: Any) -> Any:
+    """One of FastAPI's errors without its `input`."""
+    if not isinstance(fault, dict):
+        return ""
+    return {key: fault[key] for key in ("loc", "msg") if key in fault}
 
 
 @contextmanager

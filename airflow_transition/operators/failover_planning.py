@@ -11,7 +11,7 @@ from airflow_transition.core.cluster_health import (
     agents,
     cluster_verdict,
 )
-from airflow_transition.core.cluster_package import package_on
+from airflow_transition.core.cluster_package import ClusterPackage, package_on
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.failover import (
     FailoverPlan,
@@ -33,6 +33,10 @@ from airflow_transition.operators.lost_packages import LostPackage, LostPackages
 if TYPE_CHECKING:
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.heartbeat import HeartbeatHook
+
+
+_MOST_SHOWN = 5
+"""Restore points that were passed over."""
 
 
 class NothingToMoveError(PermanentError):
@@ -244,10 +248,17 @@ class FailoverPlanning:
             images=point.images if point else {},
             size_bytes=sum(each.size_bytes for each in point.containers) if point else 0,
             manifests=package_on(self.policy, package=one.selector, cluster=manifests),
-            passed_over=tuple(map(str, choice.passed_over)),
+            passed_over=tuple(_shown(choice)),
             stopped_by=one.stopped_by,
+            elsewhere=self._elsewhere(one, target=target) if one.stopped_by else (),
             half_moved=one.half_moved_to is not None,
         )
+
+    def _elsewhere(self, one: LostPackage, *, target: str) -> tuple[ClusterPackage, ...]:
+        others = [
+            each for each in self.policy.clusters if each not in {self.request.cluster, target}
+        ]
+        return tuple(package_on(self.policy, package=one.selector, cluster=each) for each in others)
 
     def _fencing(self) -> Iterator[str]:
         cluster = self.request.cluster
@@ -278,6 +289,14 @@ class FailoverPlanning:
         return NothingToMoveError(
             what, where=self.request.cluster, found=found, do="nothing is to be done"
         )
+
+
+def _shown(choice: Choice) -> Iterator[str]:
+    """The newest that were passed over: the plan travels from task to task."""
+    yield from map(str, choice.passed_over[:_MOST_SHOWN])
+    more = len(choice.passed_over) - _MOST_SHOWN
+    if more > 0:
+        yield f"and {more} before them"
 
 
 def _silent_seconds(report: ClusterReport | None, *, nodes: Sequence[str]) -> float:

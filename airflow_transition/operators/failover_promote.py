@@ -115,6 +115,7 @@ class FailoverPromoteOperator(BaseOperator):
                     steps = source.run()
                 decision = self._decide(plan, steps=steps, stopwatch=stopwatch)
                 with stopwatch.step("admit"):
+                    target.refuse_elsewhere()
                     target.admit()
                 wanted = target.files()
                 with stopwatch.step("confirm"):

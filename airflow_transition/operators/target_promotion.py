@@ -13,9 +13,10 @@ from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.failover import FailoverPlan, PackageFailover
 from airflow_transition.core.manifests import scale_package
 from airflow_transition.core.package_edits import Files, promoted
+from airflow_transition.core.whereabouts import Whereabouts
 from airflow_transition.operators.at_once import all_at_once
 from airflow_transition.operators.receiver import admit, given_up_on
-from airflow_transition.operators.source_fencing import pods_of
+from airflow_transition.operators.source_fencing import PlanOutdatedError, pods_of
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.cluster import ClusterHook
@@ -46,6 +47,21 @@ class TargetPromotion:
     def cluster(self) -> "ClusterHook":
         """The target's; its client is built once."""
         return outside.cluster(self.plan.packages[0].target)
+
+    def refuse_elsewhere(self) -> None:
+        """The run that is taken over may have pushed after this plan was made, but not any more."""
+        for package in self.plan.packages:
+            for place in package.elsewhere:
+                files = outside.git(place).read_all((place.package_path,))
+                wanted = Whereabouts.read(
+                    package.name, files={place.cluster: files.get(place.package_path, {})}
+                ).wanted_on
+                if wanted:
+                    raise PlanOutdatedError(
+                        f"{package.name} is wanted on {place.cluster} by now",
+                        where=f"{place.git_conn_id}: {place.package_path}",
+                        do="nothing, if it runs there; else start the failover again",
+                    )
 
     def admit(self) -> None:
         """Nothing on the target holds the packages back: no fence, no door, no missing lease."""

@@ -191,7 +191,9 @@ class Warden:
     def _held(self, lease: Lease) -> HeldLease:
         shares = any(pod.is_of(lease) and not pod.has_network for pod in self._pods or ())
         key = PackageKey.of(lease)
-        surely = self._seen and not shares and key in self._saved.leased
+        saved = self._saved.leased.get(key)
+        is_kept = saved is not None and saved.pod_labels == lease.pod_labels
+        surely = self._seen and not shares and is_kept
         by_kernel = surely and self._guard.closes(key)
         return HeldLease(
             package=lease.package,

@@ -13,7 +13,12 @@ from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from airflow_transition.core.fault import Fault
 from airflow_transition.core.policy import ClusterPolicy
-from airflow_transition.operators.failover_claim import ClaimLostError, FailoverLimitError
+from airflow_transition.hooks.restored import RestoreFailedError
+from airflow_transition.operators.failover_claim import (
+    ClaimLostError,
+    FailoverClaim,
+    FailoverLimitError,
+)
 from airflow_transition.operators.target_promotion import TargetPromotion
 from tests.unit.operators.conftest import VirtualTime, put_outside
 from tests.unit.operators.fake_run import FAILOVER_CHAIN, FakeRun
@@ -294,6 +299,26 @@ class TestTwoRuns:
         assert serving(world) == [THIRD]
         assert commits(world, TARGET) == []
 
+    def test_what_a_paused_worker_pushed_before_it_was_taken_over_stays_the_one_copy(
+        self, three: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = started(three, world), by_hand(three, world, target=THIRD)
+        confirm = FailoverClaim.confirm
+
+        def is_paused_then(claim: FailoverClaim) -> None:
+            confirm(claim)
+            second.attempt("plan")
+            world.begin_attempt("promote")
+
+        monkeypatch.setattr(FailoverClaim, "confirm", is_paused_then)
+        first.attempt("plan")
+        assert first.attempt("promote") == "success"
+        monkeypatch.setattr(FailoverClaim, "confirm", confirm)
+        assert second.attempt("promote") == "failed"
+        assert "video is wanted on cluster2-aws by now" in str(second.failures[-1])
+        assert serving(world) == [TARGET]
+        assert commits(world, THIRD) == []
+
     @pytest.mark.parametrize("moment", range(1, 13))
     def test_a_cleared_task_does_not_undo_what_a_later_run_did(
         self, three: ClusterPolicy, world: World, moment: int
@@ -326,6 +351,116 @@ class TestTwoRuns:
         again = with_failover(policy, limits={"clustersPerHour": 9})
         assert started(again, world, a_fault(epoch=2), run_id="asset__2").fail_over() == "success"
         assert serving(world) == [TARGET]
+
+
+class TestTheTargetFailsToo:
+    """The package has left the source for good, and does not come up where it went."""
+
+    @pytest.fixture
+    def world(self, new_world: NewWorld) -> World:
+        world = new_world()
+        world.sides[THIRD] = Side(THIRD)
+        world.lose(SOURCE)
+        return world
+
+    @pytest.fixture
+    def moves(self, three: ClusterPolicy) -> ClusterPolicy:
+        """More than half of the three clusters are lost in the end, which usually asks a person."""
+        limits = {"clustersPerHour": 9, "silentClustersPercent": 100}
+        return with_failover(three, limits=limits)
+
+    def test_one_that_dies_before_its_commit_leaves_the_packages_to_a_person(
+        self, moves: ClusterPolicy, world: World
+    ) -> None:
+        def dies(now: str) -> None:
+            if now == "promote":
+                world.lose(TARGET)
+
+        assert started(moves, world).fail_over(before=dies) == "failed"
+        assert commits(world, TARGET) == []
+        assert by_hand(moves, world).fail_over() == "success"
+        self.assert_on_the_third(world)
+
+    def test_one_that_dies_after_its_commit_is_the_next_fault(
+        self, moves: ClusterPolicy, world: World
+    ) -> None:
+        def dies(now: str) -> None:
+            if now == "verify":
+                world.lose(TARGET)
+
+        assert started(moves, world).fail_over(before=dies) == "failed"
+        again = started(moves, world, a_fault(TARGET), run_id="asset__2")
+        assert again.fail_over() == "success"
+        self.assert_on_the_third(world)
+
+    @staticmethod
+    def assert_on_the_third(world: World) -> None:
+        assert serving(world) == [THIRD]
+        for cluster in (SOURCE, TARGET):
+            world.bring_back(cluster)
+        assert serving(world) == [THIRD]
+        assert not world.lost
+        assert world.receiver.claims(is_open=True) == ()
+
+    def test_an_image_that_does_not_restore_ends_the_claim_and_a_person_sends_it_on(
+        self, moves: ClusterPolicy, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        restored = FakeCluster.wait_restored
+
+        def fails(*_: Any, **__: Any) -> None:
+            raise RestoreFailedError("criu failed", where="node-1", do="read restore.log")
+
+        monkeypatch.setattr(FakeCluster, "wait_restored", fails)
+        run = started(moves, world)
+        assert run.fail_over() == "failed"
+        assert "criu failed" in str(run.failures[-1])
+        assert world.receiver.claims()[0].has_failed
+        (story,) = world.transitions.values()
+        assert story.ended.outcome == "failed"
+
+        monkeypatch.setattr(FakeCluster, "wait_restored", restored)
+        world.acknowledged = 1  # the copy that did not come up has answered nobody
+        again = by_hand(moves, world, cluster=TARGET, target=THIRD)
+        assert again.fail_over() == "success"
+        world.bring_back(SOURCE)
+        assert serving(world) == [THIRD]
+
+
+class TestTheSourceReturns:
+    """In the middle of a failover, at each of its steps."""
+
+    @pytest.mark.parametrize("moment", range(1, 9))
+    @pytest.mark.parametrize("confirms", [True, False])
+    def test_the_failover_goes_on_and_the_source_stays_down(
+        self, policy: ClusterPolicy, new_world: NewWorld, moment: int, *, confirms: bool
+    ) -> None:
+        world = new_world()
+        world.lose(SOURCE)
+        world.receiver.confirms = confirms
+        back = []
+
+        def returns(task: str, at: int) -> bool:
+            if (task, at) == ("promote", moment) and world.receiver.given and not back:
+                back.append(at)
+                world.bring_back(SOURCE)
+            return False
+
+        world.dies = returns
+        assert started(policy, world).fail_over() == "success"
+        assert_failed_over(world)
+
+    def test_one_that_returns_before_the_claim_is_left_alone(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        world.lose(SOURCE, cut_off=True)
+        run = started(policy, world)
+        run.attempt("plan")
+        world.bring_back(SOURCE)
+        with pytest.raises(AirflowSkipException, match="no agent of it is silent any more"):
+            run.execute("promote")
+        assert serving(world) == [SOURCE]
+        assert commits(world, SOURCE) == []
 
 
 def test_a_glitch_moves_nothing(policy: ClusterPolicy, new_world: NewWorld) -> None:
@@ -396,6 +531,19 @@ class TestRestorePoints:
         assert run.fail_over() == "success"
         (package,) = run.xcoms["plan", "return_value"]["plans"][0]["packages"]
         assert "not read back" in package["passed_over"][0]
+
+    def test_of_many_that_are_passed_over_few_travel_with_the_plan(
+        self, policy: ClusterPolicy, new_world: NewWorld
+    ) -> None:
+        world = new_world()
+        for number in range(9):
+            world.checkpointed(minutes_ago=0.9 - number / 20, verified=False)
+        world.lose(SOURCE)
+        run = started(policy, world)
+        assert run.fail_over() == "success"
+        (package,) = run.xcoms["plan", "return_value"]["plans"][0]["packages"]
+        assert package["passed_over"][-1] == "and 4 before them"
+        assert len(package["passed_over"]) == 6
 
     def test_one_that_no_node_can_restore_is_passed_over_for_the_one_before(
         self, policy: ClusterPolicy, new_world: NewWorld

@@ -22,7 +22,7 @@ from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.hooks import connection, receiver_errors
 from airflow_transition.hooks.heartbeat import HeartbeatHook
 from airflow_transition.hooks.heartbeat_watch import HeartbeatWatch
-from airflow_transition.hooks.receiver_client import _TOKENS
+from airflow_transition.hooks.receiver_client import _TOKENS, Call
 from airflow_transition.hooks.receiver_errors import (
     NotKnownToReceiverError,
     PackageFencedError,
@@ -163,6 +163,19 @@ def test_a_refused_token_is_renewed_once(receiver: Receiver, hook: HeartbeatHook
     with pytest.raises(ReceiverDeniedError):
         hook.fleet(grace=GRACE)
     assert receiver.logins == 3
+
+
+def test_a_login_that_is_called_malformed_does_not_show_the_password(
+    receiver: Receiver, hook: HeartbeatHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FastAPI repeats what was sent."""
+    sent = {"username": "robot", "password": PASSWORD}
+    fault = {"type": "extra_forbidden", "loc": ["body", "x"], "msg": "no extra", "input": sent}
+    monkeypatch.setattr(receiver, "_login", lambda _: said({"detail": [fault]}, status=422))
+    with pytest.raises(ReceiverRefusedError, match="no extra") as raised:
+        hook.claims()
+    assert PASSWORD not in str(raised.value)
+    assert PASSWORD not in repr(Call("POST", "https://airflow/auth/token", body=sent))
 
 
 def test_a_wrong_password_is_named_and_not_shown(
