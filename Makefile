@@ -54,7 +54,7 @@ machine: .venv/.ready ## packages and CRIU that the lab needs; says what is miss
 	@.venv/bin/python -m lab machine
 
 test: ## all checks and tests, in this order
-test: lint core unit integration system chaos-short
+test: lint core unit integration system
 
 lint: .venv/.ready ## formatter, ruff, mypy --strict, import-linter
 	.venv/bin/ruff format --check .
