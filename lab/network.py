@@ -4,7 +4,7 @@ Every name begins with the lab's own, so `remove` finds what a half-made or kill
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +29,10 @@ class Member:
     def host_link(self) -> str:
         return f"{self.netns}h"
 
+    @property
+    def mac(self) -> str:
+        return mac_of(IPv4Address(self.address))
+
 
 class Lab(Protocol):
     """What a lab's network follows from: its settings, or the description of one that runs."""
@@ -42,6 +46,15 @@ class Lab(Protocol):
 
 def bridge(lab: Lab) -> str:
     return f"{lab.name}-br"
+
+
+def mac_of(address: IPv4Address) -> str:
+    """Follows from the address, so that it is the same after a reboot.
+
+    Neighbours go on to send to the address they know for up to 45 s. A bridge without one of its
+    own takes its lowest port's, and changes it when that port goes.
+    """
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x00, *address.packed))
 
 
 def namespace_file(member: Member) -> Path:
@@ -67,7 +80,8 @@ def create(settings: LabSettings) -> None:
             where=str(settings.subnet),
             do="set LAB_SUBNET to a free network and LAB_NAME to a new name",
         )
-    run("ip", "link", "add", link, "type", "bridge")
+    mac = mac_of(IPv4Address(settings.host_address))
+    run("ip", "link", "add", link, "address", mac, "type", "bridge")
     address = f"{settings.host_address}/{settings.subnet.prefixlen}"
     run("ip", "address", "add", address, "dev", link)
     run("ip", "link", "set", link, "up")
@@ -105,7 +119,7 @@ def join(lab: Lab, *, member: Member) -> None:
     address = f"{member.address}/{lab.subnet.prefixlen}"
     run(*inside, "address", "add", address, "dev", "eth0")
     run(*inside, "link", "set", "lo", "up")
-    run(*inside, "link", "set", "eth0", "up")
+    run(*inside, "link", "set", "eth0", "address", member.mac, "up")
 
 
 def leave(member: Member) -> None:

@@ -23,13 +23,17 @@ def boot_id(client: Client) -> str:
     return client.node.run("cat", "/proc/sys/kernel/random/boot_id").strip()
 
 
+def mac(client: Client) -> str:
+    return client.node.run("cat", "/sys/class/net/eth0/address").strip()
+
+
 @pytest.mark.parametrize("order", [PARTS, tuple(reversed(PARTS))])
 def test_a_killed_cluster_boots_again_and_starts_what_its_store_wants(
     target: Client, faults: ClusterFaults, image: str, order: tuple[Part, ...]
 ) -> None:
     target.apply(deployment(image))
     pod = target.ready_pod()
-    before, boot = target.inside(pod), boot_id(target)
+    before, boot, card = target.inside(pod), boot_id(target), mac(target)
     faults.kill()
     assert not faults.server.ready()
     assert processes.inside(faults._namespaces()) == []
@@ -39,6 +43,7 @@ def test_a_killed_cluster_boots_again_and_starts_what_its_store_wants(
     assert again["metadata"]["uid"] == pod["metadata"]["uid"]
     assert target.inside(again)["id"] != before["id"], "memory is gone"
     assert boot_id(target) != boot
+    assert mac(target) == card, "neighbours would go on to send to the old one"
     faults.gitops.wait_ready()
 
 
