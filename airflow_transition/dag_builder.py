@@ -6,18 +6,22 @@ from typing import Any
 
 from airflow.sdk import DAG
 
+from airflow_transition.core.manner import Manner, manner_of
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.dags_backup import backup_dag
 from airflow_transition.dags_checkpoint import checkpoint_dag, found_checkpoint_dag
 from airflow_transition.dags_failover import failover_dag
 from airflow_transition.dags_move import failback_dag, migrate_dag
+from airflow_transition.dags_redeploy import redeploy_dag
 from airflow_transition.dags_retention import retention_dag
 from airflow_transition.notifications.transition import TransitionNotifier
 
 
 def build_dags(policy: ClusterPolicy, *, only_dag_id: str | None = None) -> list[DAG]:
-    """All DAGs of a policy: restore points of each live package, and the ways to move packages.
+    """All DAGs of a policy: restore points and backups of its packages, and the ways to move them.
 
-    A package that is not live has no memory to keep, so nothing is checkpointed for it.
+    A package that is not live has no memory to keep: its volumes are backed up, if it has state at
+    all, and it has a way of its own to move.
     A worker needs one of them: `only_dag_id` builds no other.
     """
     builders = dict(_builders(policy))
@@ -29,13 +33,14 @@ def _builders(policy: ClusterPolicy) -> Iterator[tuple[str, Callable[[], DAG]]]:
     """DAG id to what builds the DAG."""
     shared = _shared(policy)
     for package in policy.spec.package_selectors:
-        if package.live_state_package:
-            for backup in package.backup_information:
-                dag_id = policy.checkpoint_dag_id(package=package.name, backup=backup.name)
-                yield (
-                    dag_id,
-                    partial(checkpoint_dag, policy, package=package, backup=backup, shared=shared),
-                )
+        for backup in package.backup_information:
+            names = {"package": package.name, "backup": backup.name}
+            build: Any = {"policy": policy, "package": package, "backup": backup, "shared": shared}
+            match manner_of(package):
+                case Manner.LIVE:
+                    yield policy.checkpoint_dag_id(**names), partial(checkpoint_dag, **build)
+                case Manner.VOLUMES:
+                    yield policy.backup_dag_id(**names), partial(backup_dag, **build)
     if policy.finds_packages:
         for backup in policy.spec.backup_information:
             yield (
@@ -43,6 +48,8 @@ def _builders(policy: ClusterPolicy) -> Iterator[tuple[str, Callable[[], DAG]]]:
                 partial(found_checkpoint_dag, policy, backup=backup, shared=shared),
             )
     yield policy.migrate_dag_id, partial(migrate_dag, policy, shared=shared)
+    if not all(package.live_state_package for package in policy.spec.package_selectors):
+        yield policy.redeploy_dag_id, partial(redeploy_dag, policy, shared=shared)
     yield policy.failover_dag_id, partial(failover_dag, policy, shared=shared)
     yield policy.failback_dag_id, partial(failback_dag, policy, shared=shared)
     yield policy.retention_dag_id, partial(retention_dag, policy, shared=shared)

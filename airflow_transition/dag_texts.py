@@ -53,6 +53,26 @@ A package that needs another schedule, hooks, or no restore points goes into `pa
 """
 
 
+def backup_text(policy: ClusterPolicy, *, package: PackageSelector, backup: BackupEntry) -> str:
+    if backup.schedule_period is None:
+        does = "Each run, when somebody starts it, has Velero make one backup, and waits for it."
+    else:
+        does = (
+            f"Velero makes a backup by `{backup.schedule_period}` ({policy.spec.time_zone}), also "
+            "while Airflow is down. Each run, by the same schedule, sees that the Velero Schedule "
+            "is in place where the package runs and paused elsewhere, and fails when its newest "
+            "backup did."
+        )
+    return f"""\
+### Backups of the volumes of `{package.name}`
+
+{does}
+
+A failover restores the newest complete backup that the target's Velero knows; all clusters share
+one backup store. `failover.maxRestorePointAgeSeconds` bounds its age.
+"""
+
+
 def migrate_text(policy: ClusterPolicy) -> str:
     left_out = "\n".join(_left_out(policy))
     return f"""\
@@ -62,6 +82,29 @@ It moves from wherever it runs now; the policy protects it on `{policy.source.na
 Targets: {_targets(policy) or "none; add `targetClusterPolicy.preferClusters` to the policy"}.
 
 {_CHAIN}{left_out}"""
+
+
+def redeploy_text(policy: ClusterPolicy) -> str:
+    return f"""\
+### Move a package without live state to another cluster, or back
+
+`Stateless` packages are deployed anew: both sides serve until the source ends, and nothing of them
+is kept. `Stateful` packages without `liveStatePackage` move with the data of their volumes.
+Targets: {_targets(policy) or "none; add `targetClusterPolicy.preferClusters` to the policy"}.
+
+1. **plan**: looks at everything and touches nothing; names what stays behind. A dry run ends here.
+2. **close_door**: only where volumes move: nothing reaches the package any more.
+3. **volumes**: only where volumes move: Velero backs them up on the source and restores them on
+   the target.
+4. **promote**: one commit has the target run the package, with its images and replicas as they are.
+5. **verify**: all its replicas are Ready there.
+6. **retire**: one commit scales the source to 0, and its pods are gone.
+7. **settle**: opens the door on the one side where the package now runs. After a failure it first
+   takes back what was done, or completes it if the source is retired already.
+
+When the source's API server does not answer, a `Stateless` package moves all the same: its
+repository alone is told. A run that was rolled back fails, and the log of **settle** says why.
+"""
 
 
 def failback_text(policy: ClusterPolicy) -> str:
@@ -129,8 +172,8 @@ def _left_out(policy: ClusterPolicy) -> Iterator[str]:
     for package in policy.spec.package_selectors:
         if not package.live_state_package:
             yield (
-                f"\n`{package.name}` is not in the form: moving packages without "
-                "`liveStatePackage: true` is not built yet."
+                f"\n`{package.name}` is not in the form, as it is not live: "
+                f"`{policy.redeploy_dag_id}` moves it."
             )
     if policy.finds_packages:
         yield (

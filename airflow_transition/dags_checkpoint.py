@@ -8,6 +8,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, task_group
 from airflow_transition.core.cluster_package import package_on, source_package
 from airflow_transition.core.policy import BackupEntry, ClusterPolicy, PackageSelector
 from airflow_transition.dag_texts import checkpoint_text, found_checkpoint_text
+from airflow_transition.operators.checkpoint_hooks import CheckpointAfterOperator
 from airflow_transition.operators.found_packages import FoundPackagesOperator
 from airflow_transition.operators.pod_checkpoint import PodCheckpointOperator
 from airflow_transition.operators.restore_point import RestorePointRecordOperator
@@ -32,14 +33,20 @@ def checkpoint_dag(
         doc_md=checkpoint_text(policy, package=package, backup=backup),
         **shared,
     ) as dag:
+        protected = source_package(policy, package=package).as_json()
         _make_restore_point(
             policy,
-            package=source_package(policy, package=package).as_json(),
+            package=protected,
             places=[
                 package_on(policy, package=package, cluster=cluster).as_json()
                 for cluster in policy.clusters
             ],
         )
+        if package.checkpoint_hooks and package.checkpoint_hooks.after:
+            after = CheckpointAfterOperator(
+                task_id="after_hook", package=protected, checkpoint_task="checkpoint"
+            ).as_teardown(on_failure_fail_dagrun=True)
+            dag.get_task("checkpoint") >> after
     return dag
 
 
@@ -76,7 +83,7 @@ def _dag(
 ) -> DAG:
     return DAG(
         dag_id=dag_id,
-        schedule=_timetable(backup, time_zone=policy.spec.time_zone),
+        schedule=timetable(backup, time_zone=policy.spec.time_zone),
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=_LIMIT,
@@ -108,7 +115,8 @@ def _make_restore_point(
     uploaded >> image
 
 
-def _timetable(backup: BackupEntry, *, time_zone: str) -> CronTriggerTimetable | None:
+def timetable(backup: BackupEntry, *, time_zone: str) -> CronTriggerTimetable | None:
+    """When a backup entry's DAG runs; None: by hand."""
     if backup.schedule_period is None:
         return None
     return CronTriggerTimetable(backup.schedule_period, timezone=time_zone)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_transition.hooks.kubelet import KubeletHook
     from airflow_transition.hooks.oci_registry import OciRegistryHook
     from airflow_transition.hooks.second_signal import SecondSignalHook
+    from airflow_transition.hooks.velero import VeleroHook
 
 
 def cluster(package: "ClusterPackage", *, patience: "timedelta | None" = None) -> "ClusterHook":
@@ -84,3 +85,9 @@ def second_signal(cluster_name: str) -> "SecondSignalHook":
     from airflow_transition.hooks.second_signal import SecondSignalHook
 
     return SecondSignalHook(cluster_name)
+
+
+def velero(cluster_name: str, *, namespace: str) -> "VeleroHook":
+    from airflow_transition.hooks.velero import VeleroHook
+
+    return VeleroHook(cluster_name, namespace=namespace)

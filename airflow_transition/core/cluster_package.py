@@ -8,9 +8,9 @@ from airflow_transition.core.policy import (
     ClusterPolicy,
     PackagePath,
     PackageSelector,
-    Quiesce,
     RepositoryUrl,
 )
+from airflow_transition.core.policy_hooks import CheckpointHooks, Quiesce
 
 
 class ClusterPackage(WireModel):
@@ -22,6 +22,7 @@ class ClusterPackage(WireModel):
     namespace: DnsLabel | None = None
     """None: wherever the workload's annotations are found."""
     quiesce: Quiesce | None = None
+    checkpoint_hooks: CheckpointHooks | None = None
     repo: RepositoryUrl | None = None
     """None: the one of the Git connection."""
 
@@ -54,5 +55,6 @@ def package_on(policy: ClusterPolicy, *, package: PackageSelector, cluster: str)
         package_path=package.package_path,
         namespace=package.namespace,
         quiesce=package.quiesce,
+        checkpoint_hooks=package.checkpoint_hooks,
         repo=repos.get(cluster),
     )

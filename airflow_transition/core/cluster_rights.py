@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from airflow_transition.core.doctor import Check, Finding, Status
+from airflow_transition.core.manner import Manner, manner_of
 from airflow_transition.core.policy import ClusterPolicy
 
 
@@ -54,12 +55,22 @@ ROLES: Mapping[str, frozenset[Right]] = {
         {
             *_rights("", "nodes", "list", namespaced=False),
             *_rights("apps", "deployments statefulsets", "patch"),
+            *_rights("", "pods", "delete"),
         }
     ),
     "quiesce-hooks": frozenset(
         {
             *_rights("", "pods/exec", "get create"),
             *_rights("", "pods/proxy", "get create update patch delete"),
+        }
+    ),
+    "velero": frozenset(
+        {
+            *_rights("velero.io", "backups", "get list create"),
+            *_rights("velero.io", "schedules", "get create patch"),
+            *_rights("velero.io", "restores", "get create"),
+            *_rights("velero.io", "backupstoragelocations", "list"),
+            *_rights("", "persistentvolumeclaims", "list"),
         }
     ),
 }
@@ -73,8 +84,15 @@ def needed_roles(policy: ClusterPolicy) -> tuple[str, ...]:
     """Those that a policy's moves and failovers make use of in each of its clusters."""
     packages = policy.spec.package_selectors
     live = any(package.live_state_package for package in packages)
-    hooks = any(package.quiesce for package in packages)
-    wanted = {"airflow": True, "checkpoint-proxy": live, "failover": True, "quiesce-hooks": hooks}
+    hooks = any(package.quiesce or package.checkpoint_hooks for package in packages)
+    volumes = any(manner_of(package) is Manner.VOLUMES for package in packages)
+    wanted = {
+        "airflow": True,
+        "checkpoint-proxy": live,
+        "failover": True,
+        "quiesce-hooks": hooks,
+        "velero": volumes,
+    }
     return tuple(role for role, is_wanted in wanted.items() if is_wanted)
 
 

@@ -16,12 +16,17 @@ from transition_wire.model import DnsLabel, DnsSubdomain, WireModel
 from airflow_transition.core.claim import FailoverLimits
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.fencing import FencingStep
+from airflow_transition.core.manner import Manner
 from airflow_transition.core.move import IMAGES_TRAILER, MOVE_TRAILER, PROMOTION, STEP_TRAILER
 from airflow_transition.core.policy_failover import Unconfirmed
 from airflow_transition.core.restore_points import spoken
+from airflow_transition.core.volumes import VolumesPlan
 
 FENCING = "fencing"
 """The commit that scales the packages to 0 in the lost cluster's repository."""
+
+VOLUMES_PROMOTION = "promotion-volumes"
+"""The commit that promotes the packages whose volumes were restored."""
 
 _FOLDER = "transitions"
 
@@ -31,6 +36,7 @@ class PackageFailover(WireModel):
 
     source: ClusterPackage
     target: ClusterPackage
+    manner: Manner = Manner.LIVE
     workload_kind: str
     workload: DnsSubdomain
     namespace: DnsLabel
@@ -40,12 +46,16 @@ class PackageFailover(WireModel):
     restore_point: str | None = None
     """Its id; None: a cold start, without the package's memory."""
     created: AwareDatetime | None = None
-    """When the restore point was taken."""
+    """When the restore point was taken, or the backup of its volumes began."""
+    volumes: VolumesPlan | None = None
+    """Its volumes are restored before it is deployed; None: nothing of them comes along."""
     images: dict[str, str] = Field(default_factory=dict)
     """Container to image by digest; empty: those of the manifests."""
     size_bytes: int = 0
     manifests: ClusterPackage
     """Where the manifests are read that the target is to run."""
+    stays_behind: tuple[str, ...] = ()
+    """What of it does not move."""
     passed_over: tuple[str, ...] = ()
     """Newer restore points, and why they are not used."""
     stopped_by: str | None = None
@@ -61,7 +71,9 @@ class PackageFailover(WireModel):
 
     @property
     def starts_cold(self) -> bool:
-        return self.restore_point is None and not self.half_moved
+        """Without a state that it has."""
+        kept = self.restore_point is not None or self.volumes is not None
+        return not (kept or self.half_moved or self.manner is Manner.ANEW)
 
     @property
     def pods(self) -> PodCopy:
@@ -76,6 +88,10 @@ class PackageFailover(WireModel):
         age = self.age(now=now)
         if self.half_moved:
             start = "the copy that a planned move made stays, with all that was acknowledged"
+        elif self.manner is Manner.ANEW:
+            start = "deployed anew: it has no state"
+        elif self.volumes is not None and age is not None:
+            start = f"its volumes from backup {self.volumes.backup}, {spoken(age)} old (RPO)"
         elif age is None:
             start = "cold start: without its memory"
         else:
@@ -134,18 +150,28 @@ class FailoverPlan(WireModel):
     def images(self) -> dict[str, dict[str, str]]:
         return {package.name: package.images for package in self.packages}
 
+    @property
+    def at_once(self) -> "tuple[PackageFailover, ...]":
+        """Those that need not wait for volumes; they are promoted first."""
+        return tuple(package for package in self.packages if package.volumes is None)
+
+    @property
+    def after_volumes(self) -> "tuple[PackageFailover, ...]":
+        return tuple(package for package in self.packages if package.volumes is not None)
+
     def trailers(self, step: str) -> dict[str, str]:
         """What names a commit of this failover, and stays the same for each attempt."""
         return {MOVE_TRAILER: self.id, STEP_TRAILER: step}
 
-    def promotion_trailers(self) -> dict[str, str]:
+    def promotion_trailers(self, packages: "Iterable[PackageFailover]") -> dict[str, str]:
+        """Of the commit that promotes these; those with volumes have one of their own."""
+        packages = tuple(packages)
         digests = sorted(
-            image.rpartition("@")[2]
-            for package in self.packages
-            for image in package.images.values()
+            image.rpartition("@")[2] for package in packages for image in package.images.values()
         )
         named = {IMAGES_TRAILER: " ".join(digests)} if digests else {}
-        return {**self.trailers(PROMOTION), **named}
+        step = VOLUMES_PROMOTION if any(one.volumes for one in packages) else PROMOTION
+        return {**self.trailers(step), **named}
 
     def lines(self) -> list[str]:
         """The plan for people."""
@@ -158,6 +184,7 @@ class FailoverPlan(WireModel):
         for package in self.packages:
             yield package.line(now=self.made)
             yield from (f"passed over: {line}" for line in package.passed_over)
+            yield from (f"STAYS BEHIND: {package.name}: {line}" for line in package.stays_behind)
         yield from (f"STAYS: {line}" for line in self.left)
         yield from (f"placement: {line}" for line in self.placement)
         yield from (f"fencing: {line}" for line in self.fencing)
@@ -173,6 +200,8 @@ class Promoted(WireModel):
     decision: str
     commit: str | None = None
     """None: the decision was not to go on."""
+    failed: dict[str, str] = Field(default_factory=dict)
+    """Packages that were not promoted, as their volumes could not be restored, and why."""
     seconds: dict[str, float] = Field(default_factory=dict)
     """Step to how long it took."""
 

@@ -8,6 +8,7 @@ from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core.placement import Candidate, Freshness, Verdict, place
 from airflow_transition.core.restore_points import Choice, RestorePoint, choose
+from airflow_transition.core.velero import BackupChoice, FoundBackup
 
 _NEED_KEY = tuple[str, str, datetime]
 
@@ -21,6 +22,8 @@ class Need:
     """Of any cluster of the policy."""
     cold: bool
     """It may start without its memory."""
+    backups: Mapping[str, BackupChoice] | None = None
+    """Cluster to the backup of its volumes that is known there; None: they are not what moves."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Offer:
     choices: Mapping[str, Choice] = field(default_factory=dict)
     """Package to its restore point on this cluster; a cold start has none."""
     cold: frozenset[str] = frozenset()
+    backups: Mapping[str, FoundBackup] = field(default_factory=dict)
+    """Package to the backup of its volumes."""
     left: Mapping[str, str] = field(default_factory=dict)
     """Package to why this cluster cannot run it."""
 
@@ -125,19 +130,27 @@ def _offer(
     choices: dict[str, Choice] = {}
     cold: set[str] = set()
     left: dict[str, str] = {}
+    backups: dict[str, FoundBackup] = {}
     for need in needs:
-        choice = choose(
-            need.points,
-            now=now,
-            max_age=max_age,
-            refused=lambda point: verdicts.refusal(point.node, cluster=cluster),
-        )
-        if choice.point is not None or need.cold:
-            choices[need.package] = choice
-            if choice.point is None:
-                cold.add(need.package)
+        known = None if need.backups is None else need.backups.get(cluster, BackupChoice(None))
+        if known is None:
+            choice = choose(
+                need.points,
+                now=now,
+                max_age=max_age,
+                refused=lambda point: verdicts.refusal(point.node, cluster=cluster),
+            )
         else:
-            left[need.package] = _why_left(choice)
+            choice = Choice(None, known.passed_over)
+            if known.backup is not None:
+                backups[need.package] = known.backup
+        if choice.point is not None or need.package in backups:
+            choices[need.package] = choice
+        elif need.cold:
+            choices[need.package] = choice
+            cold.add(need.package)
+        else:
+            left[need.package] = known.why_none if known else _why_left(choice)
     reasons = _reasons(choices, weight=weight, needs=needs, left=left)
     return Offer(
         cluster,
@@ -146,6 +159,7 @@ def _offer(
         reasons=tuple(reasons),
         choices=choices,
         cold=frozenset(cold),
+        backups=backups,
         left=left,
     )
 

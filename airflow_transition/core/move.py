@@ -6,13 +6,15 @@ between is seen by nobody and can be taken back. The point of no return is the c
 the source: before it everything goes back, after it everything goes forward.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Protocol
 
 from transition_wire.model import DnsLabel, DnsSubdomain, WireModel
 
 from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.core.manner import Manner
+from airflow_transition.core.volumes import VolumesPlan
 
 AUTOMATIC = "automatic"
 """The form's word for: let the placement choose the target."""
@@ -23,6 +25,13 @@ IMAGES_TRAILER = "Transition-Images"
 
 PROMOTION, RETIREMENT = "promotion", "retirement"
 """The two commits of a move; both sides may be folders of one repository."""
+
+
+_COMES_ALONG = {
+    Manner.LIVE: "with their memory",
+    Manner.VOLUMES: "with the data of their volumes",
+    Manner.ANEW: "deployed anew",
+}
 
 
 class MovePlan(WireModel):
@@ -36,27 +45,48 @@ class MovePlan(WireModel):
     workload_kind: str
     workload: DnsSubdomain
     namespace: DnsLabel
-    pod: DnsSubdomain
-    node: DnsSubdomain
+    manner: Manner = Manner.LIVE
+    pod: DnsSubdomain | None = None
+    """What is checkpointed; None: nothing is."""
+    node: DnsSubdomain | None = None
     containers: tuple[DnsLabel, ...]
     replicas: int
     source_epoch: int | None = None
     """The source's, as the receiver of heartbeats knew it; None: there is no receiver."""
     lease_seconds: float | None = None
+    source_answers: bool = True
+    """Its API server; False: only its repository is told of the move."""
+    volumes: VolumesPlan | None = None
+    """How the data of its volumes comes along; None: it has none, or none comes along."""
     pod_labels: dict[str, str]
     """What every pod of the workload carries, on either side."""
     door: tuple[str, ...]
     """How the source's door will be closed."""
     not_closed: tuple[str, ...] = ()
     """Ways in that stay open: work that comes by them during the move can be lost."""
+    stays_behind: tuple[str, ...] = ()
+    """What of the package does not move; named before anything happens."""
     placement: tuple[str, ...] = ()
     """One line per cluster that was looked at, with the reasons."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def holds_door(self) -> bool:
+        """Whether the source's door is closed meanwhile; two copies without state may serve."""
+        return self.manner is not Manner.ANEW and self.source_answers
+
+    @property
+    def opened(self) -> ClusterPackage:
+        """The package on the target; what starts anew was never closed by its own hook."""
+        if self.manner is Manner.LIVE:
+            return self.target
+        return self.target.model_copy(update={"quiesce": None})
+
     def promotion_trailers(self, images: Mapping[str, str]) -> dict[str, str]:
         """Identity of the commit that promotes these images; others are another promotion."""
         digests = sorted(image.rpartition("@")[2] for image in images.values())
-        return {**self.trailers(PROMOTION), IMAGES_TRAILER: " ".join(digests)}
+        named = {IMAGES_TRAILER: " ".join(digests)} if digests else {}
+        return {**self.trailers(PROMOTION), **named}
 
     def trailers(self, step: str) -> dict[str, str]:
         """What names a commit of this move."""
@@ -64,17 +94,24 @@ class MovePlan(WireModel):
 
     def lines(self) -> list[str]:
         """The plan for people."""
-        first = self.containers[0]
-        others = f" and {len(self.containers) - 1} more" if len(self.containers) > 1 else ""
         return [
             f"package {self.source.package}: {self.source.cluster} to {self.target.cluster}",
             f"workload: {self.workload_kind} {self.namespace}/{self.workload}",
-            f"pod: {self.pod} on node {self.node}, container {first}{others}",
+            *self._pod_lines(),
             *(f"placement: {line}" for line in self.placement),
             *(f"door: {line}" for line in self.door),
             *(f"NOT CLOSED: {line}" for line in self.not_closed),
+            *(f"STAYS BEHIND: {line}" for line in self.stays_behind),
             *(f"note: {line}" for line in self.notes),
         ]
+
+    def _pod_lines(self) -> Iterator[str]:
+        if self.pod is None:
+            yield f"{self.replicas} replicas, {_COMES_ALONG[self.manner]}"
+            return
+        first = self.containers[0]
+        others = f" and {len(self.containers) - 1} more" if len(self.containers) > 1 else ""
+        yield f"pod: {self.pod} on node {self.node}, container {first}{others}"
 
 
 class Step(StrEnum):

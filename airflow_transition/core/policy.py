@@ -2,12 +2,11 @@
 
 The field names are those of the cluster migration guide. What is ours in addition is optional:
 `spec.timeZone`, `spec.backupInformation`, `spec.failover`, `spec.retention`, `spec.notify`,
-`packageSelectors[].namespace`,
-`packageSelectors[].quiesce`, and `repo` of a target cluster. Rules that span several fields are in
-`policy_rules`.
+`spec.velero`, `packageSelectors[].namespace`, `packageSelectors[].quiesce`,
+`packageSelectors[].checkpointHooks`, and `repo` of a target cluster. Rules that span several fields
+are in `policy_rules`.
 """
 
-from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -27,16 +26,20 @@ from transition_wire.model import DnsLabel, DnsSubdomain
 
 from airflow_transition.core.cron import Cron
 from airflow_transition.core.policy_failover import ConnectionId, Failover, Retention
+from airflow_transition.core.policy_hooks import CheckpointHooks, Quiesce
 from airflow_transition.core.policy_model import PolicyModel
 from airflow_transition.core.policy_rules import (
     FOUND,
+    backup_dag_id,
     broken_rules,
     checkpoint_dag_id,
     failback_dag_id,
     failover_dag_id,
     migrate_dag_id,
+    redeploy_dag_id,
     retention_dag_id,
 )
+from airflow_transition.core.policy_velero import Velero
 
 API_VERSION = "transition.dcnlab.ssu.ac.kr/v1"
 KIND = "ClusterPolicy"
@@ -99,49 +102,6 @@ def _package_path(path: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
 PackagePath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_package_path)]
-TimeoutSeconds = Annotated[StrictInt, Field(ge=1, le=3600)]
-
-
-class ExecHook(PolicyModel):
-    """A command run in a container of the pod."""
-
-    container: DnsLabel
-    command: tuple[str, ...] = Field(min_length=1)
-    timeout_seconds: TimeoutSeconds = 30
-
-    @property
-    def timeout(self) -> timedelta:
-        return timedelta(seconds=self.timeout_seconds)
-
-
-class HttpHook(PolicyModel):
-    """A request to the pod's own address."""
-
-    port: StrictInt = Field(ge=1, le=65535)
-    path: Annotated[str, StringConstraints(pattern=r"^/\S*$")]
-    method: Literal["GET", "POST", "PUT"] = "POST"
-    timeout_seconds: TimeoutSeconds = 30
-
-    @property
-    def timeout(self) -> timedelta:
-        return timedelta(seconds=self.timeout_seconds)
-
-
-class QuiesceHook(PolicyModel):
-    """Exactly one of a command or a request."""
-
-    exec: ExecHook | None = None
-    http: HttpHook | None = None
-
-
-class Quiesce(PolicyModel):
-    """How the package itself stops taking work before a checkpoint, and takes it again after.
-
-    A restored process is still closed, so `open` is needed as much as `close`.
-    """
-
-    close: QuiesceHook
-    open: QuiesceHook
 
 
 class BackupEntry(PolicyModel):
@@ -163,6 +123,8 @@ class PackageSelector(PolicyModel):
     namespace: DnsLabel | None = None
     """Where its workload is; None: wherever its annotations are found."""
     quiesce: Quiesce | None = None
+    checkpoint_hooks: CheckpointHooks | None = None
+    """Around each checkpoint that leaves the package serving."""
     backup_information: tuple[BackupEntry, ...] = ()
 
 
@@ -202,6 +164,8 @@ class PolicySpec(PolicyModel):
     target_cluster_policy: TargetClusterPolicy = TargetClusterPolicy()
     failover: Failover = Failover()
     retention: Retention = Retention()
+    velero: Velero = Velero()
+    """For packages that are Stateful and not live."""
     notify: tuple[ConnectionId, ...] = ()
     """Airflow connections that are told how each run of the policy's DAGs ended."""
 
@@ -248,6 +212,10 @@ class ClusterPolicy(PolicyModel):
         return migrate_dag_id(policy=self.name)
 
     @property
+    def redeploy_dag_id(self) -> str:
+        return redeploy_dag_id(policy=self.name)
+
+    @property
     def failover_dag_id(self) -> str:
         return failover_dag_id(policy=self.name)
 
@@ -275,6 +243,9 @@ class ClusterPolicy(PolicyModel):
 
     def checkpoint_dag_id(self, *, package: str, backup: str) -> str:
         return checkpoint_dag_id(policy=self.name, package=package, backup=backup)
+
+    def backup_dag_id(self, *, package: str, backup: str) -> str:
+        return backup_dag_id(policy=self.name, package=package, backup=backup)
 
     def package(self, name: str) -> PackageSelector:
         """The package called `name`; KeyError names those that there are."""

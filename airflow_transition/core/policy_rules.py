@@ -32,6 +32,10 @@ def checkpoint_dag_id(*, policy: str, package: str, backup: str) -> str:
     return f"checkpoint.{policy}.{package}.{backup}"
 
 
+def backup_dag_id(*, policy: str, package: str, backup: str) -> str:
+    return f"backup.{policy}.{package}.{backup}"
+
+
 def migrate_dag_id(*, policy: str) -> str:
     return f"migrate.{policy}"
 
@@ -42,6 +46,10 @@ def failover_dag_id(*, policy: str) -> str:
 
 def failback_dag_id(*, policy: str) -> str:
     return f"failback.{policy}"
+
+
+def redeploy_dag_id(*, policy: str) -> str:
+    return f"redeploy.{policy}"
 
 
 def retention_dag_id(*, policy: str) -> str:
@@ -109,13 +117,22 @@ def _packages_agree_with_themselves(document: Document) -> Iterator[BrokenRule]:
 
 
 def _hooks_are_one(location: Location, package: Document) -> Iterator[BrokenRule]:
-    quiesce = _mapping(package, "quiesce")
-    for side in ("close", "open"):
-        hook = quiesce.get(side)
-        if isinstance(hook, Mapping) and (hook.get("exec") is None) == (hook.get("http") is None):
-            yield BrokenRule(
-                (*location, "quiesce", side), "needs exactly one of exec (a command) and http"
-            )
+    for field, sides in (("quiesce", ("close", "open")), ("checkpointHooks", ("before", "after"))):
+        hooks = _mapping(package, field)
+        for side in sides:
+            hook = hooks.get(side)
+            if isinstance(hook, Mapping) and (hook.get("exec") is None) == (
+                hook.get("http") is None
+            ):
+                yield BrokenRule(
+                    (*location, field, side), "needs exactly one of exec (a command) and http"
+                )
+    if package.get("checkpointHooks") and package.get("liveStatePackage") is not True:
+        yield BrokenRule(
+            (*location, "checkpointHooks"),
+            "are called around checkpoints, which only live packages have; write "
+            "liveStatePackage: true, or remove them",
+        )
 
 
 def _backups_are_scheduled(document: Document) -> Iterator[BrokenRule]:

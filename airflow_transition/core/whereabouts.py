@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
-from airflow_transition.core.manifests import WorkloadRef, find_workload
+from airflow_transition.core.manifests import (
+    WorkloadNotFoundError,
+    WorkloadRef,
+    find_workload,
+)
 from airflow_transition.core.package_edits import Files
 
 
@@ -33,15 +37,18 @@ class Whereabouts:
     @classmethod
     def read(cls, package: str, *, files: Mapping[str, Files | None]) -> "Whereabouts":
         """From the manifests of each cluster; None: its repository did not answer."""
-        return cls(
-            package,
-            workloads={
-                cluster: find_workload(found, package=package)
-                for cluster, found in files.items()
-                if found
-            },
-            unknown=tuple(cluster for cluster, found in files.items() if found is None),
-        )
+        workloads: dict[str, WorkloadRef] = {}
+        missing: list[WorkloadNotFoundError] = []
+        for cluster, found in files.items():
+            try:
+                if found:
+                    workloads[cluster] = find_workload(found, package=package)
+            except WorkloadNotFoundError as error:  # a bare pod that left, beside what stayed
+                missing.append(error)
+        unknown = tuple(cluster for cluster, found in files.items() if found is None)
+        if missing and not (workloads or unknown):
+            raise missing[0]
+        return cls(package, workloads=workloads, unknown=unknown)
 
     @property
     def wanted_on(self) -> tuple[str, ...]:

@@ -134,7 +134,8 @@ def refuse_many_copies(workload: Resource, package: Iterable[Manifest]) -> None:
         raise ManyCopiesError(
             f"a {workload.kind} cannot be held to one copy",
             where=workload.where,
-            do="deploy it as a Deployment or StatefulSet, or protect it as Stateless",
+            do="deploy it as a Deployment or StatefulSet with one replica; a DaemonSet belongs "
+            "into the repository of each cluster: its pods can be checkpointed, not moved",
         )
     for manifest in package:
         for resource in manifest.resources():
@@ -153,5 +154,5 @@ def refuse_unscalable(workload: Resource) -> None:
         raise NotScalableError(
             f"a {workload.kind} has no replicas",
             where=workload.where,
-            do="deploy it as a Deployment or StatefulSet, or retire it by hand",
+            do="deploy it as a Deployment or StatefulSet",
         )

@@ -16,6 +16,8 @@ annotations and owners are all that is wanted, with `?limit=1000` and
          `deployment.kubernetes.io/revision` on both says which ReplicaSet is the current one
   GET    /api/v1/namespaces/{ns}/pods?labelSelector=                    selector as `k=v,k2=v2`
   GET    /api/v1/namespaces/{ns}/pods?fieldSelector=metadata.name=      one bare pod
+  GET    /api/v1/nodes                                                  as metadata; only where a
+         package asks for nodes of its own (nodeSelector, nodeName)
   GET    /api/v1/namespaces/{ns}/services
   PATCH  /api/v1/namespaces/{ns}/services/{name}                        application/merge-patch+json
          {"spec":{"selector":{"transition.dcnlab.ssu.ac.kr/door":"closed"}}}, to open: null;
@@ -32,6 +34,7 @@ annotations and owners are all that is wanted, with `?limit=1000` and
          is closed in a namespace which the target does not have yet
   PATCH  /apis/apps/v1/namespaces/{ns}/{plural}/{name}                  application/merge-patch+json
          {"spec":{"replicas":0}}: a lost cluster that still answers
+  DELETE /api/v1/namespaces/{ns}/pods/{name}                            the same for a bare pod
   POST   /api/v1/nodes/{node}/proxy/checkpoint/{ns}/{pod}/{container}?timeout=   (hooks/kubelet.py)
          or, on the direct road, /checkpoint/{ns}/{pod}/{container}?timeout= of the kubelet itself
 
@@ -51,11 +54,13 @@ from airflow.sdk import BaseHook
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
 from airflow_transition.hooks.desired import missing, not_applied, scale_down
-from airflow_transition.hooks.discovery import bare_pods, discover, named_pod, workloads
+from airflow_transition.hooks.discovery import bare_pods as find_bare_pods
+from airflow_transition.hooks.discovery import discover, named_pod, workloads
 from airflow_transition.hooks.door import ClosedDoor, Door, DoorPlan
 from airflow_transition.hooks.kube_api import KubeApi
 from airflow_transition.hooks.polling import Poll
 from airflow_transition.hooks.quiesce import PodExec, PodRequest, Quiescing
+from airflow_transition.hooks.ready import judge_ready
 from airflow_transition.hooks.restored import Pending, judge
 from airflow_transition.hooks.workloads import (
     POD,
@@ -95,6 +100,10 @@ class NotRestoredInTimeError(PermanentError):
     """The time that the restore was given is over: the caller rolls back."""
 
 
+class NotReadyInTimeError(PermanentError):
+    """What was deployed anew did not become Ready in the time that it was given."""
+
+
 class ClusterHook(BaseHook):
     """The cluster behind an Airflow connection of type kubernetes.
 
@@ -128,8 +137,8 @@ class ClusterHook(BaseHook):
         """
         annotated = self._annotated(namespace, kind=kind)
         found = [workload for workload in annotated if workload.package == package]
-        if not found and kind is None:
-            found = bare_pods(self.api, package, namespace=namespace)
+        if not found and kind in (None, POD):
+            found = find_bare_pods(self.api, package, namespace=namespace)
         if len(found) == 1:
             return found[0]
         where = f"cluster {self.cluster!r}, namespace {namespace or '(any)'}"
@@ -245,18 +254,56 @@ class ClusterHook(BaseHook):
             ),
         )
 
+    def wait_ready(self, package: str, *, namespace: str | None = None, timeout: timedelta) -> Pod:
+        """One of the package's pods, once all its replicas are Ready; its images are its own."""
+        last: list[Pending] = [Pending("nothing was seen yet")]
+
+        def ready() -> Pod | None:
+            try:
+                workload = self.find_workload(package, namespace=namespace)
+            except NoWorkloadError as error:
+                verdict: Pod | Pending = Pending(error.what)
+            else:
+                verdict = judge_ready(workload, self.pods(workload))
+            if isinstance(verdict, Pod):
+                return verdict
+            last[:] = [verdict]
+            return None
+
+        return self.poll.until(
+            ready,
+            timeout=timeout,
+            late=lambda: NotReadyInTimeError(
+                f"package {package!r} was not Ready within {timeout.total_seconds():g} s",
+                where=f"cluster {self.cluster!r}",
+                found=last[0].why,
+                do="look at the pods' events and at the GitOps engine's state",
+            ),
+        )
+
+    def node_labels(self) -> list[dict[str, str]]:
+        """The labels of each node, which what asks for a node of its own is held against."""
+        return [each["metadata"].get("labels") or {} for each in self.api.metadata("/api/v1/nodes")]
+
     def wait_applied(
         self,
         wanted: Mapping[str, Mapping[str, str]],
         *,
         namespaces: AbstractSet[str],
         timeout: timedelta,
+        bare_pods: AbstractSet[str] = frozenset(),
     ) -> None:
-        """Return when the API server wants each package (key) from its images (by container)."""
+        """Return when the API server wants each package (key) from its images (by container).
+
+        `bare_pods` are the packages that no workload deploys.
+        """
         unfinished: list[str] = []
 
         def applied() -> bool | None:
             found = [each for namespace in namespaces for each in self._annotated(namespace)]
+            for package in bare_pods:
+                for namespace in namespaces:
+                    found += find_bare_pods(self.api, package, namespace=namespace)
             unfinished[:] = missing(found, wanted=wanted)
             return None if unfinished else True
 

@@ -85,6 +85,13 @@ def write_files(root: Path, files: Mapping[str, str]) -> None:
             path.write_bytes(content)
 
 
+def replace_files(root: Path, *, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Write `after`, and remove what only `before` has."""
+    write_files(root, after)
+    for name in before.keys() - after.keys():
+        inside(root, name).unlink()
+
+
 def inside(root: Path, name: str) -> Path:
     """The path of `name` in the clone at `root`; anything that would leave it is refused."""
     parts = PurePosixPath(name)

@@ -1,6 +1,7 @@
-"""Run a package's own hook that stops it from taking work, or lets it take work again.
+"""Run a package's own hook: around a checkpoint, or to stop taking work and to take it again.
 
-A hook may be called twice (a task is repeated after a crash) and must not mind.
+What it prints is shown in part, and only where it fails. A hook may be called twice (a task is
+repeated after a crash) and must not mind.
 """
 
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from kubernetes.stream.ws_client import (
 )
 
 from airflow_transition.core.errors import TemporaryError
+from airflow_transition.core.redacted import redacted
 from airflow_transition.hooks.kube_api import Answer, KubeApi, refusal
 from airflow_transition.hooks.workloads import Pod
 
 _SHOWN = 300
+_READ = 4096
+"""Characters of what a program printed that are looked through for secrets; fewer are shown."""
 
 
 class QuiesceFailedError(TemporaryError):
@@ -63,7 +67,7 @@ class Quiescing:
             f"{quote(pod.name, safe='')}:{hook.port}/proxy/{hook.path.lstrip('/')}"
         )
         answer = self.api.send(hook.method, path, timeout=hook.timeout)
-        where = self.api.where(hook.method, path)
+        where = self.api.where(hook.method, path.partition("?")[0])  # the rest may be a token
         if not answer.ok:
             raise _refused(answer, where=where)
 
@@ -113,7 +117,8 @@ def _exec_failure(running: WSClient, *, seconds: float) -> str | None:
         return "the connection ended without an exit status"
     if running.returncode == 0:
         return None
-    return f"exit status {running.returncode}: {running.read_channel(STDERR_CHANNEL)[-_SHOWN:]}"
+    said = redacted(running.read_channel(STDERR_CHANNEL)[-_READ:], limit=_SHOWN)
+    return f"exit status {running.returncode}: {said}"
 
 
 def _handshake(error: Exception) -> Answer:
@@ -128,12 +133,13 @@ def _refused(answer: Answer, *, where: str) -> Exception:
     """The API server's own refusal by its name; the application's as a failed hook."""
     if '"kind":"Status"' in answer.text.replace(" ", ""):
         return refusal(answer, where=where)
-    return _failed(f"{answer.status} {answer.text[:_SHOWN]}", where=where)
+    said = redacted(answer.text[:_READ], limit=_SHOWN)
+    return _failed(f"{answer.status} {said}", where=where)
 
 
 def _failed(found: str, *, where: str) -> QuiesceFailedError:
     return QuiesceFailedError(
-        "the package's quiesce hook failed",
+        "the package's own hook failed",
         where=where,
         found=found,
         do="check the hook in the policy against the application",

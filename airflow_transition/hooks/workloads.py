@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from airflow_transition.core.checkpoint_deadline import quantity_bytes
 from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
 
 Json = Mapping[str, Any]
@@ -88,6 +89,8 @@ class Container:
     reason: str | None = None
     """Why it waits or ended: CreateContainerError, ImagePullBackOff, Error."""
     message: str = ""
+    memory_limit_bytes: int | None = None
+    """None: as much as the node has."""
 
 
 @dataclass(frozen=True)
@@ -270,6 +273,7 @@ def _host_ports(pod_spec: Json) -> Iterator[int]:
 def _container(spec: Json, *, status: Json) -> Container:
     state = status.get("state") or {}
     waits = state.get("waiting") or state.get("terminated") or {}
+    limit = ((spec.get("resources") or {}).get("limits") or {}).get("memory")
     return Container(
         name=spec["name"],
         image=spec["image"],
@@ -278,4 +282,5 @@ def _container(spec: Json, *, status: Json) -> Container:
         restart_count=status.get("restartCount", 0),
         reason=waits.get("reason"),
         message=(waits.get("message") or "")[:600],
+        memory_limit_bytes=None if limit is None else quantity_bytes(str(limit)),
     )

@@ -1,6 +1,7 @@
 """Close and open the door of a package: what it accepts behind a closed door cannot be lost."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,13 @@ from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
-    from airflow_transition.core.policy import QuiesceHook
+    from airflow_transition.core.policy_hooks import QuiesceHook
     from airflow_transition.hooks.cluster import ClusterHook
     from airflow_transition.hooks.quiesce import PodExec, PodRequest
     from airflow_transition.hooks.workloads import Workload
 
+
+log = logging.getLogger(__name__)
 
 THIS_RUN = "{{ ti.dag_id }}/{{ run_id }}"
 """Who closes a door: nobody else can open it, or close it and rely on it, meanwhile."""
@@ -44,14 +47,7 @@ class DoorCloseOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         package = ClusterPackage.model_validate(self.package)
-        hook = outside.cluster(package)
-        workload = hook.find_workload(package.package, namespace=package.namespace)
-        if package.quiesce:
-            run_quiesce(hook, workload=workload, call=package.quiesce.close)
-        closed = hook.close_door(workload.pods, owner=self.closed_by)
-        self.log.info("closed: %s", closed)
-        record = DoorRecord(**dataclasses.asdict(closed), closed=datetime.now(UTC))
-        return record.model_dump(mode="json")
+        return close_door(package, owner=self.closed_by)
 
 
 class DoorOpenOperator(BaseOperator):
@@ -76,6 +72,18 @@ class DoorOpenOperator(BaseOperator):
         opened = open_door(outside.cluster(package), package=package, owner=self.closed_by)
         self.log.info("opened: %s", opened)
         return opened
+
+
+def close_door(package: ClusterPackage, *, owner: str) -> dict[str, Any]:
+    """Ask the package itself, then close the network; gives what was closed, and when."""
+    hook = outside.cluster(package)
+    workload = hook.find_workload(package.package, namespace=package.namespace)
+    if package.quiesce:
+        run_quiesce(hook, workload=workload, call=package.quiesce.close)
+    closed = hook.close_door(workload.pods, owner=owner)
+    log.info("closed: %s", closed)
+    record = DoorRecord(**dataclasses.asdict(closed), closed=datetime.now(UTC))
+    return record.model_dump(mode="json")
 
 
 def open_door(hook: "ClusterHook", *, package: ClusterPackage, owner: str | None) -> dict[str, Any]:

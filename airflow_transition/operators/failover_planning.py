@@ -23,9 +23,14 @@ from airflow_transition.core.failover_choice import (
     Offer,
 )
 from airflow_transition.core.health_report import ClusterReport
+from airflow_transition.core.manner import Manner, manner_of
 from airflow_transition.core.move import AUTOMATIC
+from airflow_transition.core.package_edits import Files
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.restore_points import Choice, RestorePoint
+from airflow_transition.core.unmovable import stays_behind
+from airflow_transition.core.velero import FoundBackup
+from airflow_transition.core.volumes import VolumesPlan, claims_of, volumes_plan
 from airflow_transition.operators.failover_look import Look, look
 from airflow_transition.operators.failover_target import FailoverTarget
 from airflow_transition.operators.lost_packages import LostPackage, LostPackages
@@ -197,6 +202,7 @@ class FailoverPlanning:
                 continue
             namespace = one.namespace or (choice.point.namespace if choice.point else None)
             manifests = self._manifests_of(one, point=choice.point, seen=seen)
+            backup = offer.backups.get(one.name)
             if namespace is None:
                 left[one.name] = "its namespace is not known: write it into the policy"
             elif manifests is None:
@@ -208,6 +214,8 @@ class FailoverPlanning:
                     target=offer.cluster,
                     namespace=namespace,
                     manifests=manifests,
+                    backup=backup,
+                    files=(seen.files.get(self.request.cluster) or {}).get(one.name, {}),
                 )
 
     def _manifests_of(
@@ -215,11 +223,14 @@ class FailoverPlanning:
     ) -> str | None:
         """The cluster whose repository the target's manifests come from.
 
-        A cold start takes those of the policy's source: elsewhere they name checkpoint images. What
-        a planned move has promoted already stays as it is.
+        A package without memory has its own images anywhere. A cold start of a live one takes those
+        of the policy's source: elsewhere they name checkpoint images. What a planned move has
+        promoted already stays as it is.
         """
         if one.half_moved_to:
             return one.half_moved_to
+        if manner_of(one.selector) is not Manner.LIVE:
+            return self.request.cluster
         if point is not None or self.request.cluster == self.policy.source.name:
             return self.request.cluster
         files = seen.files.get(self.policy.source.name) or {}
@@ -233,25 +244,42 @@ class FailoverPlanning:
         target: str,
         namespace: str,
         manifests: str,
+        backup: FoundBackup | None,
+        files: Files,
     ) -> PackageFailover:
-        point = choice.point
+        point, manner = choice.point, manner_of(one.selector)
         return PackageFailover(
             source=package_on(self.policy, package=one.selector, cluster=self.request.cluster),
             target=package_on(self.policy, package=one.selector, cluster=target),
+            manner=manner,
             workload_kind=one.workload.kind,
             workload=one.workload.name,
             namespace=namespace,
             pod_labels=dict(one.workload.labels),
             replicas=one.workload.replicas or 1,
             restore_point=point.id if point else None,
-            created=point.created if point else None,
+            created=_created(point, backup=backup),
+            volumes=backup and self._volumes(one, backup=backup, files=files, target=target),
             images=point.images if point else {},
             size_bytes=sum(each.size_bytes for each in point.containers) if point else 0,
             manifests=package_on(self.policy, package=one.selector, cluster=manifests),
+            stays_behind=stays_behind(files, workload=one.workload, manner=manner),
             passed_over=tuple(_shown(choice)),
             stopped_by=one.stopped_by,
             elsewhere=self._elsewhere(one, target=target) if one.stopped_by else (),
             half_moved=one.half_moved_to is not None,
+        )
+
+    def _volumes(
+        self, one: LostPackage, *, backup: FoundBackup, files: Files, target: str
+    ) -> VolumesPlan:
+        """Named after what is restored where: a run that takes over finds it done."""
+        return volumes_plan(
+            self.policy.spec.velero,
+            package=one.name,
+            move=f"failover/{self.policy.name}/{self.request.cluster}/{target}",
+            claims=claims_of(files, workload=one.workload),
+            backup=backup,
         )
 
     def _elsewhere(self, one: LostPackage, *, target: str) -> tuple[ClusterPackage, ...]:
@@ -289,6 +317,12 @@ class FailoverPlanning:
         return NothingToMoveError(
             what, where=self.request.cluster, found=found, do="nothing is to be done"
         )
+
+
+def _created(point: RestorePoint | None, *, backup: FoundBackup | None) -> datetime | None:
+    if backup is not None:
+        return backup.created
+    return point.created if point else None
 
 
 def _shown(choice: Choice) -> Iterator[str]:

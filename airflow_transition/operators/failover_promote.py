@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
@@ -23,6 +23,9 @@ from airflow_transition.operators.source_fencing import SourceFencing
 from airflow_transition.operators.target_promotion import TargetPromotion
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
+
+if TYPE_CHECKING:
+    from airflow_transition.hooks.gitops import Commit
 
 
 class FencingNotConfirmedError(PermanentError):
@@ -57,6 +60,7 @@ class FailoverPromoteOperator(BaseOperator):
         self.claim_timeout = claim_timeout
         self.sync_timeout = sync_timeout
         self.commit_url: str | None = None
+        self.commit_sha: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """A permanent failure of one fault does not keep the others from going on."""
@@ -105,11 +109,12 @@ class FailoverPromoteOperator(BaseOperator):
         target = TargetPromotion(
             plan, claim.receiver, manifests=source.manifests, sync_timeout=self.sync_timeout
         )
+        first = plan.at_once
         files: Future[dict[str, str]] = Future()
         with ThreadPoolExecutor(1) as beside:
             # The target's repository is cloned while the source is fenced; what is to be written
             # into it is only given once that is done and decided.
-            pushed = beside.submit(target.commit, files.result)
+            pushed = beside.submit(target.commit, first, files=files.result) if first else None
             try:
                 with stopwatch.step("fence"):
                     steps = source.run()
@@ -117,20 +122,51 @@ class FailoverPromoteOperator(BaseOperator):
                 with stopwatch.step("admit"):
                     target.refuse_elsewhere()
                     target.admit()
-                wanted = target.files()
+                wanted = target.files(first)
                 with stopwatch.step("confirm"):
                     claim.confirm()
                 files.set_result(wanted)
             except BaseException as error:
                 files.set_exception(error)
                 raise
-            with stopwatch.step("commit"):
-                commit = pushed.result()
+            if pushed is not None:
+                with stopwatch.step("commit"):
+                    self._tell(pushed.result(), plan=plan)
+        if first:
+            with stopwatch.step("sync"):
+                target.sync(first)
+        failed = self._with_volumes(plan, target=target, claim=claim, stopwatch=stopwatch)
+        return _promoted(
+            steps, decision=decision, stopwatch=stopwatch, commit=self.commit_sha, failed=failed
+        )
+
+    def _with_volumes(
+        self,
+        plan: FailoverPlan,
+        *,
+        target: TargetPromotion,
+        claim: FailoverClaim,
+        stopwatch: "Stopwatch",
+    ) -> dict[str, str]:
+        """The packages that wait for their volumes, once the others are told; those that failed."""
+        if not plan.after_volumes:
+            return {}
+        with stopwatch.step("volumes"):
+            failed = target.restore_volumes()
+        packages = [package for package in plan.after_volumes if package.name not in failed]
+        if packages:
+            wanted = target.files(packages)
+            claim.confirm()
+            with stopwatch.step("commit volumes"):
+                self._tell(target.commit(packages, files=lambda: wanted), plan=plan)
+            with stopwatch.step("sync volumes"):
+                target.sync(packages)
+        return failed
+
+    def _tell(self, commit: "Commit", *, plan: FailoverPlan) -> None:
+        self.commit_sha = commit.sha
         self.commit_url = commit_url(outside.git(plan.packages[0].target).url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
-        with stopwatch.step("sync"):
-            target.sync()
-        return _promoted(steps, decision=decision, stopwatch=stopwatch, commit=commit.sha)
 
     def _decide(
         self, plan: FailoverPlan, *, steps: Sequence[FencingStep], stopwatch: "Stopwatch"
@@ -189,11 +225,13 @@ def _promoted(
     decision: FencingDecision,
     stopwatch: Stopwatch,
     commit: str | None = None,
+    failed: Mapping[str, str] | None = None,
 ) -> Promoted:
     return Promoted(
         at=datetime.now(UTC),
         fencing=tuple(steps),
         decision=decision.text,
         commit=commit,
+        failed=dict(failed or {}),
         seconds=stopwatch.seconds,
     )

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_transition.core.cluster_health import ApiSign, agents
+from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.failover_choice import (
     Need,
     Offer,
@@ -14,9 +16,15 @@ from airflow_transition.core.failover_choice import (
     choose_target,
 )
 from airflow_transition.core.health_report import Health
+from airflow_transition.core.manner import Manner, manner_of
 from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.placement import Candidate, Freshness
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.replicas import has_many_memories
+from airflow_transition.core.restore_points import Reason
+from airflow_transition.core.velero import BackupChoice
+from airflow_transition.operators.at_once import all_at_once
+from airflow_transition.operators.backups import usable_backup
 from airflow_transition.operators.failover_look import Look, restore_points
 from airflow_transition.operators.lost_packages import LostPackage
 from airflow_transition.operators.preflight import NoTargetError
@@ -70,17 +78,43 @@ class FailoverTarget:
         points = restore_points(
             self.policy, found=self.seen, packages=selectors, store=self.store, newest=newest
         )
+        backups = self._backups(lost, targets=targets)
         needs = [
             Need(
                 one.name,
                 points=points.get(one.name, ()),
-                cold=failover.cold_start or not _needs_memory(one),
+                cold=failover.cold_start or not _needs_state(one),
+                backups=backups.get(one.name),
             )
             for one in lost
         ]
         return choose_target(
             needs, targets=targets, now=self.now, max_age=failover.max_restore_point_age
         )
+
+    def _backups(
+        self, lost: Sequence[LostPackage], *, targets: Targets
+    ) -> dict[str, dict[str, BackupChoice]]:
+        """Of packages whose volumes move, what each cluster that may be the target knows."""
+        names = [one.name for one in lost if _has_volumes(one)]
+        clusters = {one.name for one in targets.candidates} | ({targets.forced or ""} - {""})
+        clusters -= {*targets.unfit, *targets.avoid, targets.lost}
+        asks = {
+            (name, cluster): partial(self._backup, name, cluster=cluster)
+            for name in names
+            for cluster in sorted(clusters)
+        }
+        found: dict[str, dict[str, BackupChoice]] = {name: {} for name in names}
+        for (name, cluster), choice in all_at_once(asks).items():
+            found[name][cluster] = choice
+        return found
+
+    def _backup(self, package: str, *, cluster: str) -> BackupChoice:
+        """A Velero that does not answer holds back its own packages, and no others."""
+        try:
+            return usable_backup(self.policy, package=package, cluster=cluster, now=self.now)
+        except TransitionError as error:
+            return BackupChoice(None, (Reason(f"Velero of {cluster}", str(error)),))
 
     def _targets(self, lost: Sequence[LostPackage]) -> Targets:
         wanted = self.policy.spec.target_cluster_policy
@@ -105,10 +139,15 @@ class FailoverTarget:
 
 def _has_memory(one: LostPackage) -> bool:
     """Whether a restore point is chosen; what a planned move has promoted is newer than any."""
-    return one.selector.live_state_package and not one.half_moved_to
+    one_memory = one.selector.live_state_package and not has_many_memories(one.workload)
+    return one_memory and not one.half_moved_to
 
 
-def _needs_memory(one: LostPackage) -> bool:
+def _has_volumes(one: LostPackage) -> bool:
+    return manner_of(one.selector) is Manner.VOLUMES and not one.half_moved_to
+
+
+def _needs_state(one: LostPackage) -> bool:
     return one.selector.package_type == "Stateful" and not one.half_moved_to
 
 

@@ -17,9 +17,10 @@ from airflow_transition.core.failover import (
     Promoted,
     Transition,
 )
+from airflow_transition.core.manner import Manner
 from airflow_transition.core.restore_points import spoken
 from airflow_transition.operators.at_once import at_once
-from airflow_transition.operators.door import run_quiesce
+from airflow_transition.operators.door import pod_call, run_quiesce
 from airflow_transition.operators.failover_claim import FailoverClaim
 from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.retry_policy import retrying
@@ -87,12 +88,14 @@ class FailoverVerifyOperator(BaseOperator):
         receiver, store = receiver_for(plan), outside.store()
         self._write_down(story, store=store)
         hook = outside.cluster(plan.packages[0].target)
-        answers = at_once({one.name: partial(self._ready, one, hook=hook) for one in plan.packages})
+        left = story.promoted.failed if story.promoted else {}
+        promoted = [one for one in plan.packages if one.name not in left]
+        answers = at_once({one.name: partial(self._ready, one, hook=hook) for one in promoted})
         errors = [one for one in answers.values() if isinstance(one, TransitionError)]
         for error in errors:
             if not isinstance(error, PermanentError):
                 raise error
-        ended = _ended(plan, errors=errors)
+        ended = _ended(plan, errors=[*left.values(), *map(str, errors)])
         for name, seconds in ended.rpo_seconds.items():
             self.log.info("%s: RPO %s", name, spoken(timedelta(seconds=seconds)))
         self.log.info("%s: %s", plan.id, ended.text)
@@ -104,6 +107,8 @@ class FailoverVerifyOperator(BaseOperator):
 
     def _ready(self, package: PackageFailover, *, hook: "ClusterHook") -> str:
         """Name of the pod that runs it; a package that was closed by its own hook is opened."""
+        if package.manner is not Manner.LIVE:
+            return self._ready_anew(package, hook=hook)
         larger = timedelta(seconds=package.size_bytes / _SLOWEST_BYTES_PER_SECOND)
         pod = hook.wait_restored(
             package.name,
@@ -118,6 +123,17 @@ class FailoverVerifyOperator(BaseOperator):
         if package.target.quiesce and package.images:
             workload = hook.find_workload(package.name, namespace=package.namespace)
             run_quiesce(hook, workload=workload, call=package.target.quiesce.open)
+        hooks = package.target.checkpoint_hooks
+        if hooks and hooks.after and package.images:  # its restore point may lie between the two
+            hook.run_hook(pod, pod_call(hooks.after))
+        return pod.name
+
+    def _ready_anew(self, package: PackageFailover, *, hook: "ClusterHook") -> str:
+        """The same of a package without memory: all its replicas, with their own images."""
+        pod = hook.wait_ready(
+            package.name, namespace=package.namespace, timeout=self.restore_timeout
+        )
+        self.log.info("%s runs, one pod on node %s", package.name, pod.node)
         return pod.name
 
     def _write_down(self, story: Transition, *, store: "CheckpointStoreHook") -> None:
@@ -132,12 +148,12 @@ def _story(plan: FailoverPlan, *, promoted: Mapping[str, Any]) -> Transition:
     return Transition(plan=plan, promoted=Promoted.model_validate(promoted[plan.id]))
 
 
-def _ended(plan: FailoverPlan, *, errors: Sequence[TransitionError]) -> Ended:
+def _ended(plan: FailoverPlan, *, errors: Sequence[str]) -> Ended:
     now = datetime.now(UTC)
     rto = now - plan.lost_since
     ages = {one.name: one.age(now=plan.lost_since) for one in plan.packages}
     text = (
-        "; ".join(map(str, errors))
+        "; ".join(errors)
         if errors
         else f"{', '.join(ages)} on {plan.target}, RTO {rto.total_seconds():.1f} s"
     )

@@ -9,7 +9,9 @@ from airflow_transition.core.claim import FAILED
 from airflow_transition.core.cluster_package import package_on
 from airflow_transition.core.errors import TemporaryError, TransitionError
 from airflow_transition.core.manifests import WorkloadRef
+from airflow_transition.core.manner import manner_of
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
+from airflow_transition.core.replicas import why_not_restorable
 from airflow_transition.core.whereabouts import Whereabouts
 from airflow_transition.operators.failover_look import Look
 
@@ -79,8 +81,9 @@ class LostPackages:
         workload = where.workloads.get(self.cluster)
         if workload is None or self.cluster not in where.wanted_on:
             return self._not_wanted(selector, workload=workload, elsewhere=elsewhere)
-        if not workload.labels:
-            return "its pods carry no labels, by which agents could find them"
+        against = self._against(selector, workload=workload)
+        if against is not None:
+            return against
         lost = self._lost(selector, workload=workload)
         if self.nodes and not self._ran_there(lost):
             return f"it does not run on {', '.join(self.nodes)}"
@@ -89,6 +92,13 @@ class LostPackages:
         if len(elsewhere) > 1:
             return f"the repositories of {', '.join(elsewhere)} want it too"
         return self._half_moved(lost, to=elsewhere[0])
+
+    def _against(self, selector: PackageSelector, *, workload: WorkloadRef) -> str | None:
+        """Why it cannot be brought up anywhere; None: it can."""
+        if not workload.labels:
+            return "its pods carry no labels, by which agents could find them"
+        cold = self.policy.spec.failover.cold_start
+        return why_not_restorable(workload, manner=manner_of(selector), cold=cold)
 
     def _ran_there(self, lost: LostPackage) -> bool:
         """Whether all its pods that are left are on the lost nodes, by the cluster's own word."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.errors import TransitionError
+from airflow_transition.core.manner import Manner
 from airflow_transition.core.move import MovePlan
-from airflow_transition.core.package_edits import is_promoted, is_retired
+from airflow_transition.core.package_edits import is_promoted, is_retired, is_wanted
 from airflow_transition.operators.receiver import receiver_if_any
 
 if TYPE_CHECKING:
@@ -89,7 +90,11 @@ class Evidence:
     @cached_property
     def promoted(self) -> bool | None:
         files = self._files(self.plan.target)
-        return None if files is None else is_promoted(files, images=self.marks.images or {})
+        if files is None:
+            return None
+        if self.plan.manner is not Manner.LIVE:
+            return is_wanted(files, package=self.plan.target.package)
+        return is_promoted(files, images=self.marks.images or {})
 
     @cached_property
     def source_gone(self) -> bool:
@@ -101,18 +106,21 @@ class Evidence:
 
     @cached_property
     def target_restored(self) -> bool:
-        target = self.plan.target
         try:
-            outside.cluster(target).wait_restored(
-                target.package,
-                images=self.marks.images or {},
-                namespace=self.plan.namespace,
-                timeout=_AT_ONCE,
-            )
+            self._wait_restored()
         except TransitionError as error:
             log.info("the target is not restored: %s", error)
             return False
         return True
+
+    def _wait_restored(self) -> None:
+        target = self.plan.target
+        hook, namespace = outside.cluster(target), self.plan.namespace
+        if self.plan.manner is not Manner.LIVE:
+            hook.wait_ready(target.package, namespace=namespace, timeout=_AT_ONCE)
+            return
+        images = self.marks.images or {}
+        hook.wait_restored(target.package, images=images, namespace=namespace, timeout=_AT_ONCE)
 
     def _files(self, package: ClusterPackage) -> Mapping[str, str] | None:
         """The package's manifests as its repository has them now; None where it does not answer."""

@@ -9,17 +9,19 @@ from airflow.sdk import BaseOperator, Context, XComArg
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_transition import outside
+from airflow_transition.core.checkpoint_deadline import checkpoint_deadline
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.door_record import DoorRecord
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.pod_checkpoint import PodCheckpoint, WrittenArchive
+from airflow_transition.operators.checkpoint_hooks import HOOKED, called_around, hooked_pod
 from airflow_transition.operators.package_place import place_of, register_lease
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.cluster import ClusterHook
-    from airflow_transition.hooks.workloads import Pod, Workload
+    from airflow_transition.hooks.workloads import Container, Pod, PodSet, Workload
 
 ONE_SECOND = timedelta(seconds=1)
 """Archive names have whole seconds: two checkpoints of a container within one share a path."""
@@ -41,13 +43,16 @@ class PodCheckpointOperator(BaseOperator):
 
     The pod is looked up in each attempt, so one that was replaced is found again. Behind a closed
     door an attempt takes up the archives of the attempt before it, since nothing changed meanwhile.
+    With an open door the package's own hooks are called before and after; behind a closed one its
+    quiesce hook was.
 
     :param package: which package in which cluster (`ClusterPackage`).
     :param door: what DoorCloseOperator returned; None: the workload keeps serving.
     :param places: the same package in each cluster that it may have moved to: it is checkpointed
         where the repositories say that it runs. None: where `package` says.
     :param lease_seconds: the pods answer only as long as their node renews a lease of this length.
-    :param checkpoint_timeout: for one container; about a second for each 150 MB of its memory.
+    :param checkpoint_timeout: for one container at most; less where its memory limit says how much
+        it can hold (`core/checkpoint_deadline.py`).
     """
 
     template_fields: Sequence[str] = ("package", "door", "places")
@@ -84,10 +89,15 @@ class PodCheckpointOperator(BaseOperator):
             register_lease(package, workload=workload, seconds=self.lease_seconds)
         door = DoorRecord.model_validate(self.door) if self.door else None
         if door:
-            require_door(hook, workload=workload, lock=door.lock)
+            require_door(hook, pods=workload.pods, lock=door.lock)
             leave_second(door.closed)
         self._tell(pod, others=others)
         lock = door.lock if door else None
+        hooks = None if door else package.checkpoint_hooks
+        if hooks:
+            context["ti"].xcom_push(key=HOOKED, value=hooked_pod(pod, cluster=package.cluster))
+        with called_around(hook, pod=pod, hooks=hooks):
+            archives = self._archives(pod, package=package, lock=lock, context=context)
         done = PodCheckpoint(
             cluster=package.cluster,
             namespace=pod.namespace,
@@ -96,7 +106,7 @@ class PodCheckpointOperator(BaseOperator):
             workload=workload.name,
             pod=pod.name,
             node=str(pod.node),
-            archives=self._archives(pod, package=package, lock=lock, context=context),
+            archives=archives,
             lock=lock,
             other_pods=tuple(other.name for other in others),
         )
@@ -111,22 +121,22 @@ class PodCheckpointOperator(BaseOperator):
             key = f"{lock}/{pod.uid}/{container.name}"
             path = store.get(key) if store is not None else None
             if path is None:
-                path = self._checkpoint(pod, container=container.name, package=package)
+                path = self._checkpoint(pod, container=container, package=package)
                 if store is not None:
                     store.set(key, path)
             archives.append(WrittenArchive(container=container.name, path=path))
         return tuple(archives)
 
-    def _checkpoint(self, pod: "Pod", *, container: str, package: ClusterPackage) -> str:
+    def _checkpoint(self, pod: "Pod", *, container: "Container", package: ClusterPackage) -> str:
         """Path of a container's new archive."""
-        began = time.monotonic()
+        began, memory = time.monotonic(), container.memory_limit_bytes
         paths = outside.kubelet(package).checkpoint(
             node=str(pod.node),
             address=pod.host_ip,
             namespace=pod.namespace,
             pod=pod.name,
-            container=container,
-            timeout=self.checkpoint_timeout,
+            container=container.name,
+            timeout=checkpoint_deadline(memory, most=self.checkpoint_timeout),
         )
         self.log.info("%s in %.2f s", paths[0], time.monotonic() - began)
         return paths[0]
@@ -146,13 +156,13 @@ def skip_where_nothing_serves(hook: "ClusterHook", *, workload: "Workload") -> N
         raise AirflowSkipException(f"{workload} is being moved: its door is closed")
 
 
-def require_door(hook: "ClusterHook", *, workload: "Workload", lock: str) -> None:
+def require_door(hook: "ClusterHook", *, pods: "PodSet", lock: str) -> None:
     """Refuse to go on when the door did not stay closed since it was closed for this move."""
-    hook.confirm_door(workload.pods)
-    if hook.door_lock(workload.pods) != lock:
+    hook.confirm_door(pods)
+    if hook.door_lock(pods) != lock:
         raise DoorWasOpenedError(
             "the door was opened and closed anew",
-            where=f"cluster {hook.cluster}: {workload}",
+            where=f"cluster {hook.cluster}: {pods}",
             do="start a new move",
         )
 

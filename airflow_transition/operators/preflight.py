@@ -10,10 +10,13 @@ from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage, package_on
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import find_workload
+from airflow_transition.core.manner import Manner
 from airflow_transition.core.move import AUTOMATIC, MovePlan
 from airflow_transition.core.package_edits import promoted, retired
 from airflow_transition.core.placement import Candidate, Freshness, Placement, place
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
+from airflow_transition.core.replicas import SPLIT, has_many_memories
+from airflow_transition.core.unmovable import node_needs, stays_behind
 from airflow_transition.operators.package_place import where_is
 from airflow_transition.operators.receiver import receiver_if_any
 
@@ -62,8 +65,9 @@ class Preflight:
         pod, others = hook.find_pod(workload)
         placement = self._place(self._source_facts(str(pod.node)))
         target = package_on(self.policy, package=self.package, cluster=str(placement.target))
-        self._check_manifests(workload)
+        files = self._check_manifests(workload)
         self._check_target(target, workload=workload)
+        refuse_missing_node(files, package=self.package.name, target=target)
         outside.registry().check()
         door = hook.describe_door(workload)
         return MovePlan(
@@ -71,7 +75,7 @@ class Preflight:
             policy=self.policy.name,
             source=source,
             target=target,
-            source_epoch=self._epoch(),
+            source_epoch=source_epoch(self.policy, cluster=source.cluster),
             lease_seconds=self.policy.spec.failover.lease_seconds,
             workload_kind=workload.kind,
             workload=workload.name,
@@ -83,6 +87,11 @@ class Preflight:
             pod_labels=dict(workload.pods.labels),
             door=tuple(self._door_lines(door.services)),
             not_closed=door.leaks,
+            stays_behind=stays_behind(
+                files,
+                workload=find_workload(files, package=self.package.name),
+                manner=Manner.LIVE,
+            ),
             placement=tuple(str(verdict) for verdict in placement.verdicts),
             notes=tuple(_notes(others)),
         )
@@ -103,20 +112,6 @@ class Preflight:
                 do="choose another target",
             )
         return places[found]
-
-    def _epoch(self) -> int | None:
-        """By which the end of the move sees whether a failover came between."""
-        from airflow_transition.hooks.receiver_errors import (  # noqa: PLC0415 - heavy
-            NotKnownToReceiverError,
-        )
-
-        receiver = receiver_if_any()
-        if receiver is None:
-            return None
-        grace = self.policy.spec.failover.grace_period
-        with suppress(NotKnownToReceiverError):
-            return receiver.cluster(self.source.cluster, grace=grace).epoch
-        return None
 
     def _place(self, needs: "NodeFacts") -> Placement:
         """Choose the target; one that was asked for has to fit as well."""
@@ -161,8 +156,8 @@ class Preflight:
         others = [name for name in self.policy.clusters if name != self.source.cluster]
         return {cluster: self.store.list_node_facts(cluster) for cluster in others}
 
-    def _check_manifests(self, workload: "Workload") -> None:
-        """Both edits must be possible, and speak of the workload that runs."""
+    def _check_manifests(self, workload: "Workload") -> Mapping[str, str]:
+        """The manifests: both edits must be possible, and speak of the workload that runs."""
         files = outside.git(self.source).read(self.source.package_path)
         found = find_workload(files, package=self.package.name)
         if (found.kind, found.name) != (workload.kind, workload.name):
@@ -172,9 +167,18 @@ class Preflight:
                 found=f"{found.kind} {found.name}; running: {workload}",
                 do="correct packagePath in the policy, or the packageName annotation",
             )
+        if has_many_memories(found):
+            raise NotMovableError(
+                "each replica of a StatefulSet has its own memory, and its one pod template names "
+                "one image for all",
+                where=f"{self.source.git_conn_id}: {found.path}",
+                found=f"StatefulSet {found.name} with {found.replicas} replicas",
+                do=SPLIT,
+            )
         images = dict.fromkeys(workload.containers, _ANY_IMAGE)
         promoted(files, package=self.package.name, images=images)
         retired(files, package=self.package.name)
+        return files
 
     def _check_target(self, target: ClusterPackage, *, workload: "Workload") -> None:
         """Its repository and its API server answer, and nothing of the package runs there."""
@@ -203,6 +207,35 @@ class Preflight:
         yield "a network policy denies what comes in and goes out"
 
 
+def refuse_missing_node(files: Mapping[str, str], *, package: str, target: ClusterPackage) -> None:
+    """A pod that asks for a node which the target lacks would wait behind two closed doors."""
+    needs = node_needs(files, workload=find_workload(files, package=package))
+    if needs is None:
+        return
+    unmet = needs.unmet(outside.cluster(target).node_labels())
+    if unmet is not None:
+        raise NotMovableError(
+            "no node of the target is what the package asks for",
+            where=f"cluster {target.cluster}",
+            found=unmet,
+            do="label a node there, or take the selector out of the manifests",
+        )
+
+
+def source_epoch(policy: ClusterPolicy, *, cluster: str) -> int | None:
+    """By which the end of a move sees whether a failover came between."""
+    from airflow_transition.hooks.receiver_errors import (  # noqa: PLC0415 - heavy
+        NotKnownToReceiverError,
+    )
+
+    receiver = receiver_if_any()
+    if receiver is None:
+        return None
+    with suppress(NotKnownToReceiverError):
+        return receiver.cluster(cluster, grace=policy.spec.failover.grace_period).epoch
+    return None
+
+
 def _live_package(policy: ClusterPolicy, *, name: str) -> PackageSelector:
     try:
         package = policy.package(name)
@@ -215,10 +248,10 @@ def _live_package(policy: ClusterPolicy, *, name: str) -> PackageSelector:
         ) from error
     if not package.live_state_package:
         raise NotMovableError(
-            "moving a package that is not live is not built yet",
+            "the package is not live: there is no memory to move",
             where=f"policy {policy.name}, package {name}",
             found=f"packageType {package.package_type}, liveStatePackage: false",
-            do="deploy it on the target from Git by hand; it has no memory to keep",
+            do=f"start the DAG {policy.redeploy_dag_id}",
         )
     return package
 

@@ -14,6 +14,7 @@ from airflow_transition.core.move import RETIREMENT, MovePlan
 from airflow_transition.core.package_edits import retired
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
 from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.operators.move_evidence import pods_of
 from airflow_transition.operators.pod_checkpoint import require_door
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
@@ -55,20 +56,20 @@ class WorkloadRetireOperator(BaseOperator):
         plan = MovePlan.model_validate(self.plan)
         lock = PodCheckpoint.model_validate(self.checkpoint).lock
         hook = outside.cluster(plan.source)
-        workload = hook.find_workload(plan.source.package, namespace=plan.namespace)
+        pods = pods_of(plan)
         context["ti"].xcom_push(key=RETIRING, value=True)
         if lock:
-            require_door(hook, workload=workload, lock=lock)
+            require_door(hook, pods=pods, lock=lock)
         git = outside.git(plan.source)
         commit = git.commit(
-            partial(_retire, package=plan.source),
+            partial(retire_package, package=plan.source),
             message=f"Retire {plan.source.package}: it moved to {plan.target.cluster}",
             trailers=plan.trailers(RETIREMENT),
             folder=plan.source.package_path,
         )
         self.commit_url = commit_url(git.url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
-        hook.wait_gone(workload.pods, timeout=self.gone_timeout)
+        hook.wait_gone(pods, timeout=self.gone_timeout)
         if plan.lease_seconds is not None:  # it moved along: the target has one of its own
             outside.receiver().delete_lease(
                 plan.source.cluster, namespace=plan.namespace, package=plan.source.package
@@ -76,8 +77,16 @@ class WorkloadRetireOperator(BaseOperator):
         return {"commit": commit.sha, "changed": commit.changed}
 
 
-def _retire(root: Path, *, package: ClusterPackage) -> None:
-    from airflow_transition.hooks.git_files import read_folder, write_files  # noqa: PLC0415 - heavy
+def retire_package(root: Path, *, package: ClusterPackage) -> None:
+    """Have the manifests in a clone want no copy of the package."""
+    from airflow_transition.hooks.git_errors import FolderNotFoundError  # noqa: PLC0415 - heavy
+    from airflow_transition.hooks.git_files import (  # noqa: PLC0415 - heavy
+        read_folder,
+        replace_files,
+    )
 
-    files = read_folder(root, package.package_path)
-    write_files(root, retired(files, package=package.package))
+    try:
+        files = read_folder(root, package.package_path)
+    except FolderNotFoundError:  # a bare pod that was alone in it
+        return
+    replace_files(root, before=files, after=retired(files, package=package.package))

@@ -59,7 +59,7 @@ class Settlement:
         """Take a step; whether a door is open now."""
         match step:
             case Step.OPEN_TARGET:
-                open_door(outside.cluster(self.plan.target), package=self.plan.target, owner=None)
+                open_door(outside.cluster(self.plan.target), package=self.plan.opened, owner=None)
                 return True
             case Step.OPEN_SOURCE:
                 self._open_source()
@@ -76,10 +76,12 @@ class Settlement:
         return False
 
     def _open_source(self) -> None:
-        """Unless the door is another run's: then this one never closed it."""
+        """Unless the door is another run's, or none was closed."""
         from airflow_transition.hooks.door import DoorTakenError  # noqa: PLC0415 - heavy
 
         source = self.plan.source
+        if not self.plan.holds_door:
+            return
         try:
             open_door(outside.cluster(source), package=source, owner=self.plan.move)
         except DoorTakenError as error:

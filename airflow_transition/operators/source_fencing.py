@@ -96,12 +96,13 @@ class SourceFencing:
 
     def _retire(self, root: Path) -> None:
         from airflow_transition.hooks.git_files import (  # noqa: PLC0415 - heavy
-            read_folder,
-            write_files,
+            read_folders,
+            replace_files,
         )
 
         for package in self.plan.packages:
-            files = read_folder(root, package.source.package_path)
+            path = package.source.package_path
+            files = read_folders(root, (path,)).get(path, {})
             known = package.stopped_by or package.half_moved
             if is_retired(files, package=package.name) and not known:
                 raise PlanOutdatedError(
@@ -111,7 +112,7 @@ class SourceFencing:
                 )
             if package.manifests == package.source:
                 self.manifests[package.name] = files
-            write_files(root, retired(files, package=package.name))
+            replace_files(root, before=files, after=retired(files, package=package.name))
 
     def _by_api(self, signal: SecondSignal) -> FencingStep:
         """Scale down what answers; certain once the API server shows no pod any more."""

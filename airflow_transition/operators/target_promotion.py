@@ -1,7 +1,7 @@
 """Have the target run the packages of a failover: one commit for all of them."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
-from airflow_transition.core.errors import PermanentError
+from airflow_transition.core.bare_pods import POD
+from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import FailoverPlan, PackageFailover
-from airflow_transition.core.manifests import scale_package
-from airflow_transition.core.package_edits import Files, promoted
+from airflow_transition.core.package_edits import Files, promoted, redeployed
 from airflow_transition.core.whereabouts import Whereabouts
-from airflow_transition.operators.at_once import all_at_once
+from airflow_transition.operators.at_once import all_at_once, at_once
 from airflow_transition.operators.receiver import admit, given_up_on
 from airflow_transition.operators.source_fencing import PlanOutdatedError, pods_of
+from airflow_transition.operators.volumes import restore_volumes
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.cluster import ClusterHook
@@ -101,7 +102,7 @@ class TargetPromotion:
 
     def _refuse_strangers(self, package: PackageFailover, *, found: str | None) -> None:
         """Pods are well where they are this failover's, or those of a move that was under way."""
-        if package.half_moved or self._pushed() is not None:
+        if package.half_moved or self._pushed(package) is not None:
             return
         raise CopyOnTargetError(
             f"pods of {package.name} are on the target already",
@@ -110,27 +111,52 @@ class TargetPromotion:
             do="stop that copy, then clear this task",
         )
 
-    def _pushed(self) -> str | None:
+    def _pushed(self, package: PackageFailover) -> str | None:
         git = outside.git(self.plan.packages[0].target)
-        return git.find(self.plan.promotion_trailers())
+        together = self.plan.after_volumes if package.volumes else self.plan.at_once
+        return git.find(self.plan.promotion_trailers(together))
 
-    def commit(self, files: Callable[[], Mapping[str, str]]) -> "Commit":
+    def commit(
+        self, packages: Sequence[PackageFailover], *, files: Callable[[], Mapping[str, str]]
+    ) -> "Commit":
         """Bring `files` into the target's repository; they are asked for once it is cloned."""
         git = outside.git(self.plan.packages[0].target)
+        names = ", ".join(package.name for package in packages)
         return git.commit(
             partial(_write, files=files),
-            message=f"Fail over {', '.join(self.plan.names)} from {self.plan.cluster}",
-            trailers=self.plan.promotion_trailers(),
-            folders=[package.target.package_path for package in self.plan.packages],
+            message=f"Fail over {names} from {self.plan.cluster}",
+            trailers=self.plan.promotion_trailers(packages),
+            folders=[package.target.package_path for package in packages],
         )
 
-    def files(self) -> dict[str, str]:
-        """The lost cluster's manifests with the checkpoint images."""
+    def files(self, packages: Sequence[PackageFailover]) -> dict[str, str]:
+        """The lost cluster's manifests, with the checkpoint images where there are any."""
         self._read_missing()
         files: dict[str, str] = {}
-        for package in self.plan.packages:
+        for package in packages:
             files |= _wanted(package, files=self.manifests[package.name])
         return files
+
+    def restore_volumes(self) -> dict[str, str]:
+        """Have the target hold the volumes; gives the packages that cannot have them, and why."""
+        asks = {
+            package.name: partial(
+                restore_volumes,
+                self.plan.target,
+                volumes=package.volumes,
+                namespace=package.namespace,
+            )
+            for package in self.plan.after_volumes
+            if package.volumes
+        }
+        failed: dict[str, str] = {}
+        for name, answer in at_once(asks).items():
+            if isinstance(answer, PermanentError):
+                log.error("%s: %s", name, answer)
+                failed[name] = str(answer)
+            elif isinstance(answer, TransitionError):
+                raise answer
+        return failed
 
     def _read_missing(self) -> None:
         """Each repository once; a package that is fenced already has 0 replicas there by now."""
@@ -144,14 +170,15 @@ class TargetPromotion:
             for name, path in paths.items():
                 self.manifests[name] = found.get(path, {})
 
-    def sync(self) -> None:
+    def sync(self, packages: Sequence[PackageFailover]) -> None:
         """Wait until the target's API server has the workloads with these images."""
         self.cluster.wait_applied(
-            self.plan.images,
-            namespaces={package.namespace for package in self.plan.packages},
+            {package.name: package.images for package in packages},
+            namespaces={package.namespace for package in packages},
             timeout=self.sync_timeout,
+            bare_pods={package.name for package in packages if package.workload_kind == POD},
         )
-        for package in self.plan.packages:
+        for package in packages:
             if package.half_moved:  # before, it could have accepted work that is now replaced
                 self._open(package)
 
@@ -159,7 +186,7 @@ class TargetPromotion:
 def _wanted(package: PackageFailover, *, files: Files) -> dict[str, str]:
     if package.images:
         return promoted(files, package=package.name, images=package.images)
-    return scale_package(files, package=package.name, replicas=package.replicas)
+    return redeployed(files, package=package.name, replicas=package.replicas)
 
 
 def _write(root: Path, *, files: Callable[[], Mapping[str, str]]) -> None:

@@ -15,6 +15,7 @@ from airflow_transition.retry_policy import TransitionRetryPolicy
 GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
 CHECKPOINT = "checkpoint.clusterpolicy-sample.video.my-test-backup"
 MIGRATE = "migrate.clusterpolicy-sample"
+REDEPLOY = "redeploy.clusterpolicy-sample"
 FAILOVER = "failover.clusterpolicy-sample"
 FAILBACK = "failback.clusterpolicy-sample"
 RETENTION = "retention.clusterpolicy-sample"
@@ -78,6 +79,21 @@ def test_a_package_that_is_not_live_is_told_to_be_left_out(policy: ClusterPolicy
     assert CHECKPOINT not in [built.dag_id for built in build_dags(others)]
     built = dag(others, MIGRATE)
     assert "`video` is not in the form" in (built.doc_md or "")
+    assert dag(others, REDEPLOY).params.get_param("package").schema["enum"] == ["video"]
+
+
+def test_a_redeployment_ends_as_a_move_does(policy: ClusterPolicy) -> None:
+    others = changed(policy, packageType="Stateless", liveStatePackage=False, backupInformation=[])
+    built = dag(others, REDEPLOY)
+    settle = built.get_task("settle")
+    assert settle.is_teardown
+    assert settle.on_failure_fail_dagrun
+    assert built.get_task("plan").is_setup
+    assert (built.dagrun_timeout, built.max_active_runs) == (None, 1)
+    assert all(task.execution_timeout for task in built.tasks)
+    encoded = DagSerialization.to_dict(built)
+    DagSerialization.validate_schema(encoded)
+    assert DagSerialization.from_dict(encoded).task_ids == built.task_ids
 
 
 def test_a_policy_for_all_makes_one_dag_more_for_what_it_finds(policy: ClusterPolicy) -> None:

@@ -20,9 +20,15 @@ from airflow_transition.operators.move_settle import MoveRolledBackError
 from tests.unit.operators.world import WorkerDiedError, World
 
 FAILOVER_CHAIN = ["plan", "promote", "verify"]
+REDEPLOY_CHAIN = ["plan", "close_door", "volumes", "promote", "verify", "retire"]
 CHAIN = ["plan", "close_door", "checkpoint", "image", "promote", "verify", "retire"]
 ATTEMPTS = 3
-PARAMETERS = {"package": "video", "target": "automatic", "dry_run": "False"}
+PARAMETERS = {
+    "package": "video",
+    "target": "automatic",
+    "dry_run": "False",
+    "source_lost": "False",
+}
 
 
 @dataclass
@@ -68,6 +74,7 @@ class FakeRun:
     """Events that started the run."""
 
     skipped: str = ""
+    chain: list[str] = field(default_factory=lambda: list(CHAIN))
 
     def __post_init__(self) -> None:
         self.dag_id = self.dag_id or self.policy.migrate_dag_id
@@ -76,12 +83,12 @@ class FakeRun:
 
     def move(self, *, before: Callable[[str], None] = lambda _: None) -> str:
         """Run the chain until a task fails, then settle; the state of the run."""
-        for task_id in CHAIN:
+        for task_id in self.chain:
             before(task_id)
             self.states[task_id] = self.attempt(task_id)
             if self.states[task_id] == "failed":
                 break
-        for task_id in CHAIN:
+        for task_id in self.chain:
             self.states.setdefault(task_id, "upstream_failed")
         if self.states["plan"] == "failed":
             return "failed"

@@ -141,5 +141,5 @@ def test_a_package_that_is_not_live_is_refused_with_what_to_do(
 ) -> None:
     document = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
     document["spec"]["packageSelectors"][0]["liveStatePackage"] = False
-    with pytest.raises(PermanentError, match="not live is not built yet"):
+    with pytest.raises(PermanentError, match="there is no memory to move"):
         planned(FakeRun(ClusterPolicy.of_document(document), world))

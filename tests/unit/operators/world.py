@@ -105,6 +105,8 @@ class Side:
     """Its nodes are gone: nothing runs there, whatever its repository wants."""
     cut_off: bool = False
     """Behind a partition: clients reach it, its agents and its API server are not reached."""
+    nodes: list[dict[str, str]] = field(default_factory=lambda: [{}])
+    """The labels of each."""
     leased: bool = False
     """Its kernel drops what comes to the pods once no lease is renewed: behind a partition."""
 
@@ -135,6 +137,11 @@ class World:
     archives: dict[str, int] = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
     closings: int = 0
+    volumes: dict[str, int] | None = None
+    """What the package's volume holds on each cluster that has it; None: it has no volume."""
+    stateless: bool = False
+    """The package remembers nothing: two copies may serve, and none is an outage."""
+    outages: int = 0
     restore_points: dict[str, Any] = field(default_factory=dict)
     transitions: dict[str, Any] = field(default_factory=dict)
     receiver: "FakeReceiver" = field(init=False)
@@ -181,12 +188,17 @@ class World:
 
     def client_writes(self) -> None:
         serving = [side for side in self.sides.values() if side.serves]
+        if self.stateless:
+            self.outages += not serving
+            return
         if len(serving) > 1:
             self.lost.append("two copies serve at once")
         for side in serving:
             if (side.memory or 0) < self.acknowledged:
                 self.lost.append(f"{side.name} forgot: {side.memory} < {self.acknowledged}")
             side.memory = self.acknowledged = self.acknowledged + 1
+            if self.volumes is not None:
+                self.volumes[side.name] = side.memory
 
     def _apply(self) -> None:
         """What the GitOps engines and the agents make of repositories and fences."""
@@ -204,9 +216,11 @@ class World:
             if workload.replicas == 0:
                 side.memory = None
             elif side.memory is None:
-                side.memory = self._started(files)
+                side.memory = self._started(files, on=side.name)
 
-    def _started(self, files: Mapping[str, str]) -> int:
+    def _started(self, files: Mapping[str, str], *, on: str) -> int:
+        if self.volumes is not None:
+            return self.volumes.setdefault(on, 0)
         for image, memory in self.images.items():
             if any(image in text for text in files.values()):
                 return memory
@@ -486,6 +500,16 @@ class FakeCluster:
         self.world.ask(self.part)
         if self.side.memory is not None:
             raise PodsRemainError("pods are still there", where=self.cluster, do="wait")
+
+    def wait_ready(self, package: str, **_: Any) -> Pod:
+        self.world.ask(self.part)
+        if self.side.memory is None:
+            raise AwayError("not Ready", where=self.cluster, do="wait")
+        return a_pod()
+
+    def node_labels(self) -> list[dict[str, str]]:
+        self.world.ask(self.part)
+        return self.side.nodes
 
     def wait_restored(self, package: str, *, images: Mapping[str, str], **_: Any) -> Pod:
         self.world.ask(self.part)

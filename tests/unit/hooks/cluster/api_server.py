@@ -65,6 +65,8 @@ class ApiServer:
 
     def _answer(self, request: Request) -> Response:
         match request.method:
+            case "GET" if right("GET", request.path)[2] == "get":
+                return self._get(request.path)
             case "GET":
                 return self._list(request)
             case "PATCH":
@@ -74,6 +76,11 @@ class ApiServer:
             case "DELETE":
                 return self._delete(request.path)
         return status(405, "method not allowed")
+
+    def _get(self, path: str) -> Response:
+        collection, name = path.rsplit("/", 1)
+        found = self.objects.get(collection, {}).get(name)
+        return status(404, f'"{name}" not found') if found is None else answer(found)
 
     def _list(self, request: Request) -> Response:
         found = list(self._items(request.path))

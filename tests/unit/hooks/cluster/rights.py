@@ -10,7 +10,13 @@ ROLES = {
     "airflow": KUBERNETES / "airflow" / "cluster-role.yaml",
     **{
         name: KUBERNETES / "components" / name / "cluster-role.yaml"
-        for name in ("checkpoint-direct", "checkpoint-proxy", "failover", "quiesce-hooks")
+        for name in (
+            "checkpoint-direct",
+            "checkpoint-proxy",
+            "failover",
+            "quiesce-hooks",
+            "velero",
+        )
     },
 }
 

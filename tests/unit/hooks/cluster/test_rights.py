@@ -20,11 +20,13 @@ from airflow_transition.hooks.cluster import ClusterHook
 from airflow_transition.hooks.kubelet import KubeletHook
 from airflow_transition.hooks.quiesce import PodRequest
 from airflow_transition.hooks.second_signal import SecondSignalHook
+from airflow_transition.hooks.velero import VeleroHook
 
 from .api_server import PODS, ApiServer, answer, pod
 from .conftest import RECORDED
 from .rights import EVERYBODYS, KUBERNETES, ROLES, granted, right
 from .test_kubelet import TEN_SECONDS
+from .test_velero import LOCATIONS, location
 
 Walk = Callable[[ClusterHook, ApiServer], None]
 
@@ -60,9 +62,25 @@ def ask_the_pod(hook: ClusterHook, api: ApiServer) -> None:
 def take_from_a_lost_cluster(hook: ClusterHook, api: ApiServer) -> None:
     assert hook.scale_down("Deployment", namespace="shop", name="video")
     assert not hook.scale_down("StatefulSet", namespace="shop", name="gone")
+    assert hook.scale_down("Pod", namespace="shop", name="video-1-a")
+    assert not hook.scale_down("Pod", namespace="shop", name="video-1-a")
     api.on_call = lambda _method, path: answer({}) if path == "/version" else None
     signal = SecondSignalHook(hook.cluster).ask(silent_nodes=["node-a"], timeout=TEN_SECONDS)
     assert signal.sign is ApiSign.NODES_NOT_READY
+
+
+def keep_and_restore_volumes(hook: ClusterHook, api: ApiServer) -> None:
+    velero = VeleroHook(hook.cluster, namespace="velero", poll=hook.poll)
+    api.add(LOCATIONS, location())
+    velero.check(location=None)
+    velero.ensure("backups", "b", spec={}, labels={})
+    velero.ensure("backups", "b", spec={}, labels={})
+    velero.backups({})
+    velero.ensure_schedule("s", spec={"schedule": "@hourly"}, labels={})
+    velero.pause_schedule("s")
+    velero.find("restores", "r")
+    velero.ensure("restores", "r", spec={}, labels={})
+    velero.claims("shop")
 
 
 WALKS: dict[str, Walk] = {
@@ -70,6 +88,7 @@ WALKS: dict[str, Walk] = {
     "checkpoint-proxy": checkpoint,
     "failover": take_from_a_lost_cluster,
     "quiesce-hooks": ask_the_pod,
+    "velero": keep_and_restore_volumes,
 }
 NOT_IN_A_PATH = {
     # A server-side apply asks for `create` too, as the object may not be there yet.
