@@ -43,6 +43,8 @@ def get_provider_info() -> dict[str, Any]:
 
 
 _OPERATORS = [
+    "backups",
+    "checkpoint_hooks",
     "doctor",
     "door",
     "failover_end",
@@ -55,9 +57,12 @@ _OPERATORS = [
     "plan",
     "pod_checkpoint",
     "promotion",
+    "redeploy_plan",
+    "redeploy_steps",
     "restore_point",
     "retention",
     "retirement",
+    "volumes",
 ]
 _SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
 _HOOKS = [
@@ -68,6 +73,7 @@ _HOOKS = [
     "kubelet",
     "oci_registry",
     "second_signal",
+    "velero",
 ]
 _LINKS = ["CommitLink", "ImageLink", "ArchiveLink"]
 

@@ -46,6 +46,7 @@ ROLES: Mapping[str, frozenset[Right]] = {
             *_rights("", "services", "list patch"),
             *_rights("discovery.k8s.io", "endpointslices", "list"),
             *_rights("networking.k8s.io", "networkpolicies", "list create patch delete"),
+            *_rights("coordination.k8s.io", "leases", "get create patch delete"),
             *_rights("", "namespaces", "create", namespaced=False),
         }
     ),

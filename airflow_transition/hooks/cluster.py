@@ -35,6 +35,7 @@ annotations and owners are all that is wanted, with `?limit=1000` and
   PATCH  /apis/apps/v1/namespaces/{ns}/{plural}/{name}                  application/merge-patch+json
          {"spec":{"replicas":0}}: a lost cluster that still answers
   DELETE /api/v1/namespaces/{ns}/pods/{name}                            the same for a bare pod
+         leases of coordination.k8s.io/v1: whose turn a pod's checkpoint is (hooks/pod_turn.py)
   POST   /api/v1/nodes/{node}/proxy/checkpoint/{ns}/{pod}/{container}?timeout=   (hooks/kubelet.py)
          or, on the direct road, /checkpoint/{ns}/{pod}/{container}?timeout= of the kubelet itself
 
@@ -47,6 +48,7 @@ Only where a policy has a quiesce hook:
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from airflow.sdk import BaseHook
@@ -58,6 +60,7 @@ from airflow_transition.hooks.discovery import bare_pods as find_bare_pods
 from airflow_transition.hooks.discovery import discover, named_pod, workloads
 from airflow_transition.hooks.door import ClosedDoor, Door, DoorPlan
 from airflow_transition.hooks.kube_api import KubeApi
+from airflow_transition.hooks.pod_turn import pod_turn
 from airflow_transition.hooks.polling import Poll
 from airflow_transition.hooks.quiesce import PodExec, PodRequest, Quiescing
 from airflow_transition.hooks.ready import judge_ready
@@ -179,13 +182,17 @@ class ClusterHook(BaseHook):
     def find_pod(self, workload: Workload) -> tuple[Pod, tuple[Pod, ...]]:
         """The pod to checkpoint, and the replicas beside it, which are not cloned.
 
-        A pod that was replaced is found again: nothing is remembered between two calls.
+        Of a StatefulSet it is the one with the first ordinal, or none: another one's memory is not
+        its own. A pod that was replaced is found again: nothing is remembered between two calls.
         """
         pods = self.pods(workload)
         running = [pod for pod in pods if pod.running and pod.node is not None]
-        if not running:
+        running.sort(key=lambda pod: not workload.is_first(pod.name))
+        if not running or not workload.is_first(running[0].name):
             raise NoPodError(
-                "the workload has no running pod",
+                "the workload has no running pod"
+                if not running
+                else "the StatefulSet's first pod does not run, and no other stands for it",
                 where=f"cluster {self.cluster!r}: {workload}",
                 found=_listed([f"{pod.name} {_state(pod)}" for pod in pods]) or "no pod",
                 do="nothing if it is starting; else look at the workload's events",
@@ -318,6 +325,10 @@ class ClusterHook(BaseHook):
     def scale_down(self, kind: str, *, namespace: str, name: str) -> bool:
         """Have the API server want no replica; False: it knows no such workload."""
         return scale_down(self.api, kind=kind, namespace=namespace, name=name)
+
+    def turn(self, pod: Pod, *, holder: str, duration: timedelta) -> AbstractContextManager[None]:
+        """Have the pod's checkpoints to oneself; refused while another `holder` has them."""
+        return pod_turn(self.api, pod, holder=holder, duration=duration)
 
     def describe_door(self, workload: Workload) -> DoorPlan:
         """What closing the door would close, and what it cannot."""

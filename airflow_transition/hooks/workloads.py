@@ -58,6 +58,15 @@ class Workload:
     """What the newest pods are known by; None where it cannot be told."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Container name to image, as the pod template wants it."""
+    first_ordinal: int = 0
+    """Of a StatefulSet's pods."""
+
+    def is_first(self, pod: str) -> bool:
+        """Whether a pod is the one that stays when the workload is scaled to one replica.
+
+        Each pod of a StatefulSet is somebody else; those of other workloads stand for each other.
+        """
+        return self.kind != "StatefulSet" or pod == f"{self.name}-{self.first_ordinal}"
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
@@ -151,6 +160,7 @@ def read_workload(found: Json, *, kind: str) -> Workload:
         host_ports=tuple(_host_ports(pod_spec)),
         revision=_revision(found, kind=kind),
         images={item["name"]: item.get("image", "") for item in pod_spec["containers"]},
+        first_ordinal=int((spec.get("ordinals") or {}).get("start") or 0),
     )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -96,7 +97,7 @@ class PodCheckpointOperator(BaseOperator):
         hooks = None if door else package.checkpoint_hooks
         if hooks:
             context["ti"].xcom_push(key=HOOKED, value=hooked_pod(pod, cluster=package.cluster))
-        with called_around(hook, pod=pod, hooks=hooks):
+        with self._turn(hook, pod=pod, context=context), called_around(hook, pod=pod, hooks=hooks):
             archives = self._archives(pod, package=package, lock=lock, context=context)
         done = PodCheckpoint(
             cluster=package.cluster,
@@ -111,6 +112,17 @@ class PodCheckpointOperator(BaseOperator):
             other_pods=tuple(other.name for other in others),
         )
         return done.as_json()
+
+    def _turn(
+        self, hook: "ClusterHook", *, pod: "Pod", context: Context
+    ) -> AbstractContextManager[None]:
+        """The pod to itself; a closed door keeps all others away already."""
+        if self.door:
+            return nullcontext()
+        ti = context.get("ti")
+        holder = f"{ti.dag_id}/{context['run_id']}/{ti.task_id}" if ti else "a task without a run"
+        longest = len(pod.containers) * self.checkpoint_timeout
+        return hook.turn(pod, holder=holder, duration=longest)
 
     def _archives(
         self, pod: "Pod", *, package: ClusterPackage, lock: str | None, context: Context

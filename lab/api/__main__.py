@@ -15,6 +15,7 @@ from lab.api.podman import Podman
 from lab.api.registry import Registry
 from lab.api.server import Server
 from lab.api.store import Store
+from lab.api.velero import Velero
 from lab.certificates import Authority
 from lab.description import ALL_CLUSTERS, API_PORT, LabDescription, LabSettings
 from lab.node import CHECKPOINTS, Node
@@ -40,7 +41,12 @@ async def serve(cluster: str) -> None:
     )
     dataplane = Dataplane(runner, node_address=node.address, pod_network=node.pod_network)
     server = Server(
-        cluster=Cluster(store=store, kubelet=kubelet, dataplane=dataplane),
+        cluster=Cluster(
+            store=store,
+            kubelet=kubelet,
+            dataplane=dataplane,
+            velero=Velero(shared=settings.state / "velero"),
+        ),
         identities=identities.load(admin_token=lab.clusters[cluster].token, folder=node.folder),
         node=node_object.describe(
             name=node.name, address=node.address, podman_version=await podman.version()

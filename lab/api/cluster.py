@@ -10,6 +10,7 @@ from lab.api.dataplane import Dataplane
 from lab.api.kinds import NAMESPACE, NODE, Object, name_of
 from lab.api.kubelet import Kubelet
 from lab.api.store import Store
+from lab.api.velero import Velero
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +22,11 @@ _MOST_PASSES = 50
 class Cluster:
     """Changes of the store are worked off at once; there is no polling."""
 
-    def __init__(self, *, store: Store, kubelet: Kubelet, dataplane: Dataplane) -> None:
+    def __init__(
+        self, *, store: Store, kubelet: Kubelet, dataplane: Dataplane, velero: Velero
+    ) -> None:
         self.store = store
+        self.velero = velero
         self.kubelet = kubelet
         self._dataplane = dataplane
         self._settling = asyncio.Lock()
@@ -60,6 +64,7 @@ class Cluster:
                 version = self.store.version
                 workloads.reconcile(self.store, node=self._node)
                 endpoints.reconcile(self.store)
+                self.velero.reconcile(self.store)
                 if self.store.version == version:
                     break
             else:

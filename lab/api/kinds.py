@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+VELERO = "velero.io"
+
 Object = dict[str, Any]
 """A Kubernetes object as its JSON."""
 
@@ -38,11 +40,18 @@ DAEMON_SET = Kind("DaemonSet", "daemonsets", group="apps")
 REPLICA_SET = Kind("ReplicaSet", "replicasets", group="apps")
 ENDPOINT_SLICE = Kind("EndpointSlice", "endpointslices", group="discovery.k8s.io")
 NETWORK_POLICY = Kind("NetworkPolicy", "networkpolicies", group="networking.k8s.io")
+LEASE = Kind("Lease", "leases", group="coordination.k8s.io")
+PERSISTENT_VOLUME_CLAIM = Kind("PersistentVolumeClaim", "persistentvolumeclaims")
+BACKUP = Kind("Backup", "backups", group=VELERO)
+RESTORE = Kind("Restore", "restores", group=VELERO)
+SCHEDULE = Kind("Schedule", "schedules", group=VELERO)
+BACKUP_STORAGE_LOCATION = Kind("BackupStorageLocation", "backupstoragelocations", group=VELERO)
 
 KINDS = (
     *(NAMESPACE, NODE, POD, SERVICE, CONFIG_MAP, SECRET),
     *(DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET),
-    *(ENDPOINT_SLICE, NETWORK_POLICY),
+    *(ENDPOINT_SLICE, NETWORK_POLICY, LEASE),
+    *(PERSISTENT_VOLUME_CLAIM, BACKUP, RESTORE, SCHEDULE, BACKUP_STORAGE_LOCATION),
 )
 
 

@@ -17,7 +17,7 @@ from lab.api import collections, objects, pod_exec, pod_proxy
 from lab.api.answers import ApiError, forbidden, json_answer, not_found, plain_answer, unauthorized
 from lab.api.cluster import Cluster
 from lab.api.identities import Identities
-from lab.api.kinds import KINDS, NODE, Kind, Object
+from lab.api.kinds import BACKUP, KINDS, NODE, Kind, Object
 from lab.api.node_object import KUBELET_VERSION
 from lab.packages import architecture
 
@@ -163,7 +163,14 @@ class Server:
     async def _proxy(self, request: Request) -> Response:
         return await pod_proxy.forward(request, store=self._cluster.store)
 
+    def _read_store(self, kind: Kind, request: Request) -> None:
+        """Velero reads its backup store every minute; here it does when somebody looks."""
+        if kind == BACKUP:
+            namespace = request.path_params.get("namespace", "")
+            self._cluster.velero.sync(self._cluster.store, namespace=namespace)
+
     async def _list(self, kind: Kind, request: Request) -> Response:
+        self._read_store(kind, request)
         things = self._cluster.store.list(kind, namespace=request.path_params.get("namespace"))
         answer = collections.page(
             kind, things, query=request.query_params, version=self._cluster.store.version
@@ -171,6 +178,7 @@ class Server:
         return json_answer(answer)
 
     async def _get(self, kind: Kind, request: Request) -> Response:
+        self._read_store(kind, request)
         thing = self._cluster.store.get(kind, **_place(kind, request))
         return json_answer(objects.whole(kind, thing))
 

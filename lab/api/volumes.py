@@ -7,9 +7,10 @@ import tarfile
 from pathlib import Path
 
 from lab.api.commands import CommandFailedError
-from lab.api.kinds import CONFIG_MAP, SECRET, Object, name_of, namespace_of
+from lab.api.kinds import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SECRET, Object, name_of, namespace_of
 from lab.api.store import Store
 
+_CLAIMS = Path("/var/lib/containers/claims")
 _FOLDER = Path("/var/lib/containers/pods")
 """In the node's private storage: a real kubelet has them below /var/lib/kubelet/pods."""
 
@@ -55,6 +56,11 @@ def prepare_for(archive: Path) -> None:
             source.mkdir(parents=True, exist_ok=True)
 
 
+def claim_folder(namespace: str, *, name: str) -> Path:
+    """What a PersistentVolumeClaim holds; it stays when its pods go."""
+    return _CLAIMS / namespace / name
+
+
 def folder_of(pod: Object) -> Path:
     """What the node keeps for a pod as long as it lives."""
     return _FOLDER / str(pod["metadata"]["uid"])
@@ -65,6 +71,8 @@ def remove(pod: Object) -> None:
 
 
 def _folder(volume: Object, *, pod: Object, store: Store) -> Path:
+    if "persistentVolumeClaim" in volume:
+        return _claimed(volume["persistentVolumeClaim"]["claimName"], pod=pod, store=store)
     folder = folder_of(pod) / "volumes" / str(volume["name"])
     folder.mkdir(parents=True, exist_ok=True)
     if "emptyDir" in volume:
@@ -76,6 +84,15 @@ def _folder(volume: Object, *, pod: Object, store: Store) -> Path:
         raise CommandFailedError(
             f'volume "{volume["name"]}" is of a kind that this node does not have'
         )
+    return folder
+
+
+def _claimed(name: str, *, pod: Object, store: Store) -> Path:
+    if store.find(PERSISTENT_VOLUME_CLAIM, namespace=namespace_of(pod), name=name) is None:
+        raise CommandFailedError(f'persistentvolumeclaim "{name}" not found')
+    folder = claim_folder(namespace_of(pod), name=name)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o777)
     return folder
 
 

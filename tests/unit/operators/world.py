@@ -7,7 +7,7 @@ whatever answers it, and remembers what was acknowledged.
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -448,6 +448,10 @@ class FakeCluster:
     def pods(self, workload: Workload) -> tuple[Pod, ...]:
         self.world.ask(self.part)
         return (a_pod(),)
+
+    def turn(self, pod: Pod, **_: Any) -> Any:
+        self.world.ask(self.part)
+        return nullcontext()
 
     def describe_door(self, workload: Workload) -> Any:
         return SimpleNamespace(services=("video",), leaks=("open connections",))

@@ -1,11 +1,14 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
+from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
 from airflow_transition.hooks.cluster import (
     ClusterHook,
     NoPodError,
+    NotReadyInTimeError,
     NoWorkloadError,
     PodsRemainError,
     SeveralWorkloadsError,
@@ -17,6 +20,7 @@ from .api_server import (
     PODS,
     REPLICA_SETS,
     ApiServer,
+    Json,
     deployment,
     pod,
     replica_set,
@@ -154,3 +158,112 @@ def test_an_api_server_that_is_away_does_not_mean_that_pods_are_gone(
     clock.on_sleep = back
     hook.wait_gone(workload.pods, timeout=MINUTE)
     assert clock.now > 0
+
+
+STATEFUL_SETS = "/apis/apps/v1/namespaces/shop/statefulsets"
+
+
+def stateful_set(api: ApiServer, **spec: Any) -> None:
+    made = deployment("db", package="db", uid="s1")
+    made["spec"] |= {"replicas": 2, **spec}
+    api.add(STATEFUL_SETS, made)
+
+
+def test_of_a_stateful_set_the_first_ordinal_is_checkpointed(
+    hook: ClusterHook, api: ApiServer
+) -> None:
+    """It stays when the set is scaled to the one replica that can be restored."""
+    stateful_set(api)
+    older = "2026-11-22T00:00:00Z"
+    api.add(PODS, pod("db-0", owner="s1", app="db"))
+    api.add(PODS, pod("db-1", owner="s1", app="db", created=older))
+    chosen, others = hook.find_pod(hook.find_workload("db"))
+    assert (chosen.name, [each.name for each in others]) == ("db-0", ["db-1"])
+
+
+def test_ordinals_may_start_anywhere(hook: ClusterHook, api: ApiServer) -> None:
+    stateful_set(api, replicas=1, ordinals={"start": 5})
+    api.add(PODS, pod("db-5", owner="s1", app="db"))
+    chosen, _ = hook.find_pod(hook.find_workload("db"))
+    assert chosen.name == "db-5"
+
+
+def test_another_ordinals_memory_is_not_taken_for_the_first_ones(
+    hook: ClusterHook, api: ApiServer
+) -> None:
+    stateful_set(api)
+    api.add(PODS, pod("db-0", owner="s1", app="db", phase="Pending"))
+    api.add(PODS, pod("db-1", owner="s1", app="db"))
+    with pytest.raises(NoPodError, match="no other stands for it"):
+        hook.find_pod(hook.find_workload("db"))
+
+
+class TestReady:
+    """What was deployed anew: all its replicas, and patience with each of them."""
+
+    def test_every_replica_has_to_be_ready(
+        self, hook: ClusterHook, api: ApiServer, clock: Clock
+    ) -> None:
+        api.objects[DEPLOYMENTS]["video"]["spec"]["replicas"] = 2
+        clock.while_sleeping(
+            lambda: api.add(PODS, pod("video-1-b", ready=False)),
+            lambda: api.add(PODS, pod("video-1-b", restarts=1)),
+        )
+        found = hook.wait_ready("video", timeout=MINUTE)
+        assert found.name.startswith("video-1-")
+        assert clock.now > 0
+
+    def test_what_it_waits_for_is_named_at_the_deadline(
+        self, hook: ClusterHook, api: ApiServer
+    ) -> None:
+        waits = {"reason": "ImagePullBackOff", "message": "no such image"}
+        api.add(PODS, pod("video-1-a", ready=False, waiting=waits))
+        said = r"0 of 1 replicas are Ready; pod video-1-a: app ImagePullBackOff no such image"
+        with pytest.raises(NotReadyInTimeError, match=said):
+            hook.wait_ready("video", timeout=MINUTE)
+
+    def test_pods_of_an_older_template_do_not_count(
+        self, hook: ClusterHook, api: ApiServer
+    ) -> None:
+        api.add(DEPLOYMENTS, deployment(revision="2"))
+        with pytest.raises(NotReadyInTimeError, match="0 of 1"):
+            hook.wait_ready("video", timeout=MINUTE)
+
+    def test_a_workload_that_is_not_there_yet_is_waited_for(
+        self, hook: ClusterHook, api: ApiServer, clock: Clock
+    ) -> None:
+        made = api.objects[DEPLOYMENTS].pop("video")
+        clock.while_sleeping(lambda: api.add(DEPLOYMENTS, made))
+        assert hook.wait_ready("video", timeout=MINUTE).name == "video-1-a"
+
+
+class TestABarePod:
+    IMAGE = "registry/checkpoints@sha256:" + 64 * "a"
+
+    @pytest.fixture
+    def bare(self, api: ApiServer) -> Json:
+        made = pod("solo", app="solo", image=self.IMAGE)
+        del made["metadata"]["ownerReferences"]
+        made["metadata"]["annotations"] = {POLICY_ANNOTATION: "true", PACKAGE_ANNOTATION: "solo"}
+        api.add(PODS, made)
+        return made
+
+    @pytest.mark.usefixtures("bare")
+    def test_is_seen_as_applied_and_restored(self, hook: ClusterHook) -> None:
+        images = {"app": self.IMAGE}
+        hook.wait_applied({"solo": images}, namespaces={"shop"}, timeout=MINUTE, bare_pods={"solo"})
+        found = hook.wait_restored(
+            "solo", images=images, namespace="shop", kind="Pod", timeout=MINUTE
+        )
+        assert found.name == "solo"
+
+    @pytest.mark.usefixtures("bare")
+    def test_ends_by_being_deleted(self, hook: ClusterHook, api: ApiServer) -> None:
+        assert hook.scale_down("Pod", namespace="shop", name="solo")
+        assert "solo" not in api.objects[PODS]
+
+
+def test_the_labels_of_every_node_are_seen(hook: ClusterHook, api: ApiServer) -> None:
+    api.add("/api/v1/nodes", {"metadata": {"name": "a", "labels": {"disk": "nvme"}}})
+    api.add("/api/v1/nodes", {"metadata": {"name": "b"}})
+    assert hook.node_labels() == [{"disk": "nvme"}, {}]

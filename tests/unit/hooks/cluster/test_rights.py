@@ -26,6 +26,7 @@ from .api_server import PODS, ApiServer, answer, pod
 from .conftest import RECORDED
 from .rights import EVERYBODYS, KUBERNETES, ROLES, granted, right
 from .test_kubelet import TEN_SECONDS
+from .test_pod_turn import abandoned
 from .test_velero import LOCATIONS, location
 
 Walk = Callable[[ClusterHook, ApiServer], None]
@@ -39,6 +40,10 @@ def find_close_and_open(hook: ClusterHook, api: ApiServer) -> None:
     hook.confirm_door(workload.pods)
     hook.close_ingress_for({"app": "video"}, namespace="shop", workload="video")
     hook.open_door(workload.pods)
+    chosen, _ = hook.find_pod(workload)
+    abandoned(hook, chosen, holder="me")
+    with hook.turn(chosen, holder="me", duration=TEN_SECONDS):
+        pass
     api.add(PODS, pod("video-1-a", phase="Succeeded"))
     hook.wait_gone(workload.pods, timeout=TEN_SECONDS)
 
