@@ -11,11 +11,9 @@ from airflow_transition.core.cluster_health import (
     agents,
     cluster_verdict,
 )
-from airflow_transition.core.cluster_package import ClusterPackage, package_on
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.failover import (
     FailoverPlan,
-    PackageFailover,
     failover_id,
     not_promised,
 )
@@ -23,25 +21,17 @@ from airflow_transition.core.failover_choice import (
     Offer,
 )
 from airflow_transition.core.health_report import ClusterReport
-from airflow_transition.core.manner import Manner, manner_of
 from airflow_transition.core.move import AUTOMATIC
-from airflow_transition.core.package_edits import Files
 from airflow_transition.core.policy import ClusterPolicy
-from airflow_transition.core.restore_points import Choice, RestorePoint
-from airflow_transition.core.unmovable import stays_behind
-from airflow_transition.core.velero import FoundBackup
-from airflow_transition.core.volumes import VolumesPlan, claims_of, volumes_plan
 from airflow_transition.operators.failover_look import Look, look
+from airflow_transition.operators.failover_packages import PackageFailovers
 from airflow_transition.operators.failover_target import FailoverTarget
 from airflow_transition.operators.lost_packages import LostPackage, LostPackages
+from airflow_transition.operators.target_nodes import TargetNodes
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.heartbeat import HeartbeatHook
-
-
-_MOST_SHOWN = 5
-"""Restore points that were passed over."""
 
 
 class NothingToMoveError(PermanentError):
@@ -147,7 +137,8 @@ class FailoverPlanning:
         report = seen.reports.get(request.cluster)
         epoch = request.epoch or (report.epoch if report else None)
         left = dict(left)
-        packages = tuple(self._packages(lost, offer=offer, left=left, seen=seen))
+        made = PackageFailovers(self.policy, lost=request.cluster, seen=seen)
+        packages = tuple(made.of(lost, offer=offer, left=left))
         if not packages:
             found = "; ".join(f"{name}: {why}" for name, why in left.items())
             raise self._nothing("none of its packages can be moved", found=found)
@@ -173,13 +164,16 @@ class FailoverPlanning:
             left=tuple(f"{name}: {why}" for name, why in left.items()),
             placement=placement,
             fencing=tuple(self._fencing()),
-            not_promised=tuple(
-                not_promised(
+            not_promised=(
+                *not_promised(
                     lease=failover.lease_seconds is not None,
                     stopped=request.source_stopped,
                     silent=verdict.all_silent,
                     cold=[one.name for one in packages if one.starts_cold],
-                )
+                ),
+                *TargetNodes(packages[0].target).unmet(
+                    [(one, made.files(one)) for one in lost if one.name not in left]
+                ),
             ),
             notes=tuple(self._notes(lost)),
             lease_seconds=failover.lease_seconds,
@@ -187,106 +181,6 @@ class FailoverPlanning:
             limits=failover.limits.as_claim_limits(),
             seconds=round(time.monotonic() - self.began, 3),
         )
-
-    def _packages(
-        self,
-        lost: Sequence[LostPackage],
-        *,
-        offer: Offer,
-        left: dict[str, str],
-        seen: Look,
-    ) -> Iterator[PackageFailover]:
-        for one in lost:
-            choice = offer.choices.get(one.name)
-            if choice is None:
-                continue
-            namespace = one.namespace or (choice.point.namespace if choice.point else None)
-            manifests = self._manifests_of(one, point=choice.point, seen=seen)
-            backup = offer.backups.get(one.name)
-            if namespace is None:
-                left[one.name] = "its namespace is not known: write it into the policy"
-            elif manifests is None:
-                left[one.name] = "a cold start needs manifests without checkpoint images"
-            else:
-                yield self._package(
-                    one,
-                    choice=choice,
-                    target=offer.cluster,
-                    namespace=namespace,
-                    manifests=manifests,
-                    backup=backup,
-                    files=(seen.files.get(self.request.cluster) or {}).get(one.name, {}),
-                )
-
-    def _manifests_of(
-        self, one: LostPackage, *, point: RestorePoint | None, seen: Look
-    ) -> str | None:
-        """The cluster whose repository the target's manifests come from.
-
-        A package without memory has its own images anywhere. A cold start of a live one takes those
-        of the policy's source: elsewhere they name checkpoint images. What a planned move has
-        promoted already stays as it is.
-        """
-        if one.half_moved_to:
-            return one.half_moved_to
-        if manner_of(one.selector) is not Manner.LIVE:
-            return self.request.cluster
-        if point is not None or self.request.cluster == self.policy.source.name:
-            return self.request.cluster
-        files = seen.files.get(self.policy.source.name) or {}
-        return self.policy.source.name if files.get(one.name) else None
-
-    def _package(
-        self,
-        one: LostPackage,
-        *,
-        choice: Choice,
-        target: str,
-        namespace: str,
-        manifests: str,
-        backup: FoundBackup | None,
-        files: Files,
-    ) -> PackageFailover:
-        point, manner = choice.point, manner_of(one.selector)
-        return PackageFailover(
-            source=package_on(self.policy, package=one.selector, cluster=self.request.cluster),
-            target=package_on(self.policy, package=one.selector, cluster=target),
-            manner=manner,
-            workload_kind=one.workload.kind,
-            workload=one.workload.name,
-            namespace=namespace,
-            pod_labels=dict(one.workload.labels),
-            replicas=one.workload.replicas or 1,
-            restore_point=point.id if point else None,
-            created=_created(point, backup=backup),
-            volumes=backup and self._volumes(one, backup=backup, files=files, target=target),
-            images=point.images if point else {},
-            size_bytes=sum(each.size_bytes for each in point.containers) if point else 0,
-            manifests=package_on(self.policy, package=one.selector, cluster=manifests),
-            stays_behind=stays_behind(files, workload=one.workload, manner=manner),
-            passed_over=tuple(_shown(choice)),
-            stopped_by=one.stopped_by,
-            elsewhere=self._elsewhere(one, target=target) if one.stopped_by else (),
-            half_moved=one.half_moved_to is not None,
-        )
-
-    def _volumes(
-        self, one: LostPackage, *, backup: FoundBackup, files: Files, target: str
-    ) -> VolumesPlan:
-        """Named after what is restored where: a run that takes over finds it done."""
-        return volumes_plan(
-            self.policy.spec.velero,
-            package=one.name,
-            move=f"failover/{self.policy.name}/{self.request.cluster}/{target}",
-            claims=claims_of(files, workload=one.workload),
-            backup=backup,
-        )
-
-    def _elsewhere(self, one: LostPackage, *, target: str) -> tuple[ClusterPackage, ...]:
-        others = [
-            each for each in self.policy.clusters if each not in {self.request.cluster, target}
-        ]
-        return tuple(package_on(self.policy, package=one.selector, cluster=each) for each in others)
 
     def _fencing(self) -> Iterator[str]:
         cluster = self.request.cluster
@@ -317,20 +211,6 @@ class FailoverPlanning:
         return NothingToMoveError(
             what, where=self.request.cluster, found=found, do="nothing is to be done"
         )
-
-
-def _created(point: RestorePoint | None, *, backup: FoundBackup | None) -> datetime | None:
-    if backup is not None:
-        return backup.created
-    return point.created if point else None
-
-
-def _shown(choice: Choice) -> Iterator[str]:
-    """The newest that were passed over: the plan travels from task to task."""
-    yield from map(str, choice.passed_over[:_MOST_SHOWN])
-    more = len(choice.passed_over) - _MOST_SHOWN
-    if more > 0:
-        yield f"and {more} before them"
 
 
 def _silent_seconds(report: ClusterReport | None, *, nodes: Sequence[str]) -> float:

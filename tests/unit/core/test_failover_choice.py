@@ -15,7 +15,8 @@ from airflow_transition.core.failover_choice import (
     choose_target,
 )
 from airflow_transition.core.placement import Candidate
-from airflow_transition.core.restore_points import ContainerCheckpoint, RestorePoint
+from airflow_transition.core.restore_points import ContainerCheckpoint, Reason, RestorePoint
+from airflow_transition.core.velero import BackupChoice, FoundBackup
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
@@ -173,3 +174,42 @@ def test_a_target_that_a_person_chose_is_the_one_or_none() -> None:
 
 def _arm() -> dict[str, Any]:
     return {"node": "arm", "architecture": "aarch64"}
+
+
+class TestOnePolicyOfAllKinds:
+    """Memory, volumes and nothing of either: one target for all of them."""
+
+    BACKUP = FoundBackup("nightly", NOON - timedelta(minutes=5))
+
+    def choice(self, *, backups: Mapping[str, BackupChoice], cold: bool = False) -> TargetChoice:
+        return choose(
+            need("live", point("live", minutes=1)),
+            need("anew", cold=True),
+            Need("volumes", points=(), cold=cold, backups=backups),
+        )
+
+    def test_a_backup_counts_as_its_state(self) -> None:
+        offer = self.choice(backups={"heavy": BackupChoice(self.BACKUP)}).offer
+        assert offer is not None
+        assert offer.cluster == "heavy"
+        assert set(offer.choices) == {"live", "anew", "volumes"}
+        assert offer.backups == {"volumes": self.BACKUP}
+        assert offer.cold == {"anew"}
+        assert offer.left == {}
+
+    def test_the_cluster_that_knows_the_backup_is_chosen_before_weight(self) -> None:
+        offer = self.choice(backups={"light": BackupChoice(self.BACKUP)}).offer
+        assert offer is not None
+        assert offer.cluster == "light"
+
+    def test_without_one_it_stays_and_holds_nobody_back(self) -> None:
+        why = Reason("nightly", "PartiallyFailed")
+        offer = self.choice(backups={"heavy": BackupChoice(None, (why,))}).offer
+        assert offer is not None
+        assert set(offer.choices) == {"live", "anew"}
+        assert "nightly: PartiallyFailed" in offer.left["volumes"]
+
+    def test_or_starts_without_its_data_where_the_policy_says_so(self) -> None:
+        offer = self.choice(backups={}, cold=True).offer
+        assert offer is not None
+        assert offer.cold == {"anew", "volumes"}

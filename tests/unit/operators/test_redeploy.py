@@ -12,6 +12,7 @@ from airflow_transition.core.redeployment import NotRedeployableError
 from airflow_transition.operators.preflight import NoTargetError, NotMovableError
 from tests.unit.operators.conftest import VirtualTime, put_outside
 from tests.unit.operators.fake_run import REDEPLOY_CHAIN, FakeRun
+from tests.unit.operators.test_failover import started
 from tests.unit.operators.world import MANIFEST, SOURCE, TARGET, World
 
 NewWorld = Callable[[], World]
@@ -208,3 +209,57 @@ def test_each_kind_of_package_is_sent_to_the_dag_that_moves_it(
     run.tasks["plan"].policy = policy
     with pytest.raises(NotMovableError, match=r"start the DAG migrate\."):
         run.execute("plan")
+
+
+class TestAFailover:
+    """Beside live packages, by the same DAG: anew, with its own images and replicas."""
+
+    @pytest.fixture
+    def world(self, new_world: NewWorld) -> World:
+        world = new_world()
+        with_manifest(world, "replicas: 1", "replicas: 3")
+        world.lose(SOURCE)
+        return world
+
+    def test_brings_it_up_as_it_was(self, stateless: ClusterPolicy, world: World) -> None:
+        run = started(stateless, world)
+        assert run.fail_over() == "success"
+        assert serving(world) == [TARGET]
+        assert "replicas: 3" in world.target.files["video/app.yaml"]
+        assert "it has no state" in run.xcoms["plan", "text"]
+        world.bring_back(SOURCE)
+        assert serving(world) == [TARGET]
+
+    @pytest.mark.parametrize("moment", range(1, 13))
+    @pytest.mark.parametrize("task", ["promote", "verify"])
+    def test_a_worker_that_dies_changes_nothing(
+        self, stateless: ClusterPolicy, world: World, task: str, moment: int
+    ) -> None:
+        died = []
+
+        def dies(now: str, at: int) -> bool:
+            if died or (now, at) != (task, moment):
+                return False
+            died.append(at)
+            return True
+
+        world.dies = dies
+        assert started(stateless, world).fail_over() == "success"
+        assert serving(world) == [TARGET]
+
+    def test_says_which_node_it_will_wait_for(self, stateless: ClusterPolicy, world: World) -> None:
+        with_manifest(world, "containers:", "nodeSelector: {disk: nvme}\n      containers:")
+        run = started(stateless, world)
+        run.attempt("plan")
+        assert (
+            "video waits for a node: none of cluster2-aws has nodeSelector disk=nvme"
+            in (run.xcoms["plan", "text"])
+        )
+
+    def test_leaves_a_daemon_set_with_the_reason(
+        self, stateless: ClusterPolicy, world: World
+    ) -> None:
+        with_manifest(world, "kind: Deployment", "kind: DaemonSet")
+        run = started(stateless, world)
+        assert run.fail_over() == "skipped"
+        assert "a DaemonSet cannot be moved" in run.skipped
