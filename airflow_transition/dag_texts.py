@@ -21,7 +21,7 @@ as long as the dump takes.
 1. **checkpoint**: the kubelet checkpoints every container of the package's pod.
 2. **uploaded**: the node's agent has uploaded the archives and written their records.
 3. **image**: each archive becomes an image in the registry, which is read back and checked.
-4. **record**: the restore point is kept, verified.
+4. **record**: the restore point is kept, verified.{_hooks_text(package)}
 
 The package is checkpointed where the repositories of the policy's clusters say that it runs: after
 a failover on the target. Its pod is found by the annotation
@@ -29,6 +29,15 @@ a failover on the target. Its pod is found by the annotation
 checkpointed. During a planned move and where the workload is scaled to 0 the run ends with nothing
 done.
 """
+
+
+def _hooks_text(package: PackageSelector) -> str:
+    if package.checkpoint_hooks is None:
+        return ""
+    return (
+        "\n\nThe package's own `checkpointHooks` are called around **checkpoint**; where its "
+        "worker died, **after_hook** calls the last one."
+    )
 
 
 def found_checkpoint_text(policy: ClusterPolicy, *, backup: BackupEntry) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from airflow_transition import outside
 from airflow_transition.core.cluster_health import ApiSign
@@ -178,7 +178,7 @@ class RedeployPreflight:
         if self.policy.source.name != source:
             candidates.append(Candidate(name=self.policy.source.name))
         asked = {one.name for one in candidates} | {self.wanted} - {AUTOMATIC}
-        unfit = at_once({name: lambda name=name: self._unfit(name) for name in sorted(asked)})
+        unfit = at_once({name: partial(self._unfit, name) for name in sorted(asked)})
         placement = Destinations(
             candidates=candidates,
             avoid=[one.name for one in targets.avoid_clusters],

@@ -241,3 +241,20 @@ def test_what_was_read_is_written_the_same() -> None:
 def test_an_unknown_package_is_named_with_those_that_there_are() -> None:
     with pytest.raises(KeyError, match="no package other; it has video"):
         ClusterPolicy.of_document(sample()).package("other")
+
+
+HOOK = {"exec": {"container": "app", "command": ["flush"]}}
+
+
+@pytest.mark.parametrize(
+    ("hooks", "live", "said"),
+    [
+        ({"before": {}}, True, "needs exactly one of exec"),
+        ({"after": {**HOOK, "http": {"port": 80, "path": "/x"}}}, True, "needs exactly one of"),
+        ({"before": HOOK}, False, "which only live packages have"),
+    ],
+)
+def test_checkpoint_hooks_are_one_each_and_of_live_packages(
+    hooks: dict[str, Any], said: str, *, live: bool
+) -> None:
+    assert said in refused(with_package(checkpointHooks=hooks, liveStatePackage=live))

@@ -15,6 +15,7 @@ from airflow_transition.retry_policy import TransitionRetryPolicy
 GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
 CHECKPOINT = "checkpoint.clusterpolicy-sample.video.my-test-backup"
 MIGRATE = "migrate.clusterpolicy-sample"
+BACKUP = "backup.clusterpolicy-sample.video.my-test-backup"
 REDEPLOY = "redeploy.clusterpolicy-sample"
 FAILOVER = "failover.clusterpolicy-sample"
 FAILBACK = "failback.clusterpolicy-sample"
@@ -249,3 +250,34 @@ def test_the_connections_of_a_policy_are_told_how_each_run_ended(policy: Cluster
                 ("chat", ended),
             ]
     assert all(built.on_failure_callback is None for built in build_dags(policy))
+
+
+HOOKS = {
+    "before": {"http": {"port": 80, "path": "/freeze"}},
+    "after": {"exec": {"container": "app", "command": ["thaw"]}},
+}
+
+
+def test_a_hook_after_the_checkpoint_has_a_teardown_of_its_own(policy: ClusterPolicy) -> None:
+    built = dag(changed(policy, checkpointHooks=HOOKS), CHECKPOINT)
+    after = built.get_task("after_hook")
+    assert after.is_teardown
+    assert after.on_failure_fail_dagrun
+    assert after.upstream_task_ids == {"checkpoint"}
+    assert "after_hook" in (built.doc_md or "")
+    assert DagSerialization.from_dict(DagSerialization.to_dict(built)).task_ids == built.task_ids
+    only_before = changed(policy, checkpointHooks={"before": HOOKS["before"]})
+    assert not dag(only_before, CHECKPOINT).has_task("after_hook")
+
+
+def test_a_package_with_volumes_has_its_backups_by_velero(policy: ClusterPolicy) -> None:
+    document = changed(policy, liveStatePackage=False).model_dump(
+        mode="json", by_alias=True, exclude_none=True
+    )
+    document["spec"]["timeZone"] = "Asia/Seoul"
+    built = dag(ClusterPolicy.of_document(document), BACKUP)
+    task = built.get_task("backup")
+    assert task.cron == "CRON_TZ=Asia/Seoul */3 * * * *"
+    assert isinstance(built.timetable, CronTriggerTimetable)
+    assert [place["cluster"] for place in task.places] == ["cluster1-azure", "cluster2-aws"]
+    assert DagSerialization.from_dict(DagSerialization.to_dict(built)).task_ids == built.task_ids
