@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from airflow_transition.core.policy import BackupEntry, ClusterPolicy, PackageSelector
+from airflow_transition.core.velero import velero_cron
 
 
 def checkpoint_text(policy: ClusterPolicy, *, package: PackageSelector, backup: BackupEntry) -> str:
@@ -63,12 +64,13 @@ A package that needs another schedule, hooks, or no restore points goes into `pa
 
 
 def backup_text(policy: ClusterPolicy, *, package: PackageSelector, backup: BackupEntry) -> str:
-    if backup.schedule_period is None:
-        does = "Each run, when somebody starts it, has Velero make one backup, and waits for it."
+    period, zone = backup.schedule_period, policy.spec.time_zone
+    if velero_cron(period, time_zone=zone) is None:
+        when = f"by `{period}` ({zone})" if period else "when somebody starts it"
+        does = f"Each run, {when}, has Velero make one backup, and waits for it."
     else:
         does = (
-            f"Velero makes a backup by `{backup.schedule_period}` ({policy.spec.time_zone}), also "
-            "while Airflow is down. Each run, by the same schedule, sees that the Velero Schedule "
+            f"Velero makes a backup by `{period}` ({zone}), also while Airflow is down. Each run, by the same schedule, sees that the Velero Schedule "
             "is in place where the package runs and paused elsewhere, and fails when its newest "
             "backup did."
         )

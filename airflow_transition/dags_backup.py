@@ -7,7 +7,7 @@ from airflow.sdk import DAG
 
 from airflow_transition.core.cluster_package import package_on, source_package
 from airflow_transition.core.policy import BackupEntry, ClusterPolicy, PackageSelector
-from airflow_transition.core.velero import cron_in
+from airflow_transition.core.velero import velero_cron
 from airflow_transition.dag_texts import backup_text
 from airflow_transition.dags_checkpoint import timetable
 from airflow_transition.operators.backups import VeleroBackupOperator
@@ -18,7 +18,7 @@ _LIMIT = timedelta(minutes=30)
 def backup_dag(
     policy: ClusterPolicy, *, package: PackageSelector, backup: BackupEntry, shared: dict[str, Any]
 ) -> DAG:
-    velero, period = policy.spec.velero, backup.schedule_period
+    velero = policy.spec.velero
     with DAG(
         dag_id=policy.backup_dag_id(package=package.name, backup=backup.name),
         description=f"Backups of the volumes of {package.name}, by Velero",
@@ -41,7 +41,7 @@ def backup_dag(
                 package_on(policy, package=package, cluster=cluster).as_json()
                 for cluster in policy.clusters
             ],
-            cron=None if period is None else cron_in(policy.spec.time_zone, period),
+            cron=velero_cron(backup.schedule_period, time_zone=policy.spec.time_zone),
             execution_timeout=velero.timeout + _LIMIT,
         )
     return dag

@@ -111,9 +111,13 @@ def restore_spec(*, backup: str, namespace: str) -> dict[str, Any]:
     }
 
 
-def cron_in(time_zone: str, cron: str) -> str:
-    """A cron as Velero's parser takes it with its time zone."""
-    return cron if time_zone == "UTC" else f"CRON_TZ={time_zone} {cron}"
+def velero_cron(cron: str | None, *, time_zone: str) -> str | None:
+    """The cron that a Velero Schedule can keep; None: whoever asks has to make the backups.
+
+    Velero reads no time zone before 1.15, and refuses each by name until 1.18.1, whose image is the
+    first to bring a database of them.
+    """
+    return cron if time_zone == "UTC" else None
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ Only where a policy has a quiesce hook:
   *      /api/v1/namespaces/{ns}/pods/{pod}:{port}/proxy/{path}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -236,57 +236,60 @@ class ClusterHook(BaseHook):
 
         What cannot become good by waiting raises at once, with its cure (`hooks/restored.py`).
         """
-        last: list[Pending] = [Pending("nothing was seen yet")]
-
-        def restored() -> Pod | None:
-            try:
-                pods = self.pods(self.find_workload(package, namespace=namespace, kind=kind))
-            except NoWorkloadError as error:
-                verdict: Pod | Pending = Pending(error.what)
-            else:
-                verdict = judge(pods, images=images, where=f"cluster {self.cluster!r}")
-            if isinstance(verdict, Pod):
-                return verdict
-            last[:] = [verdict]
-            return None
-
-        return self.poll.until(
-            restored,
+        return self._wait_for_pod(
+            lambda: judge(
+                self.pods(self.find_workload(package, namespace=namespace, kind=kind)),
+                images=images,
+                where=f"cluster {self.cluster!r}",
+            ),
             timeout=timeout,
-            late=lambda: NotRestoredInTimeError(
+            late=lambda why: NotRestoredInTimeError(
                 f"package {package!r} was not restored within {timeout.total_seconds():g} s",
                 where=f"cluster {self.cluster!r}",
-                found=last[0].why,
+                found=why,
                 do="look at the pod's events and at the GitOps engine's state",
             ),
         )
 
     def wait_ready(self, package: str, *, namespace: str | None = None, timeout: timedelta) -> Pod:
         """One of the package's pods, once all its replicas are Ready; its images are its own."""
+
+        def look() -> Pod | Pending:
+            workload = self.find_workload(package, namespace=namespace)
+            return judge_ready(workload, self.pods(workload))
+
+        return self._wait_for_pod(
+            look,
+            timeout=timeout,
+            late=lambda why: NotReadyInTimeError(
+                f"package {package!r} was not Ready within {timeout.total_seconds():g} s",
+                where=f"cluster {self.cluster!r}",
+                found=why,
+                do="look at the pods' events and at the GitOps engine's state",
+            ),
+        )
+
+    def _wait_for_pod(
+        self,
+        look: Callable[[], Pod | Pending],
+        *,
+        timeout: timedelta,
+        late: Callable[[str], PermanentError],
+    ) -> Pod:
+        """Look until there is a pod; a workload that is not there yet is waited for too."""
         last: list[Pending] = [Pending("nothing was seen yet")]
 
-        def ready() -> Pod | None:
+        def seen() -> Pod | None:
             try:
-                workload = self.find_workload(package, namespace=namespace)
+                verdict = look()
             except NoWorkloadError as error:
-                verdict: Pod | Pending = Pending(error.what)
-            else:
-                verdict = judge_ready(workload, self.pods(workload))
+                verdict = Pending(error.what)
             if isinstance(verdict, Pod):
                 return verdict
             last[:] = [verdict]
             return None
 
-        return self.poll.until(
-            ready,
-            timeout=timeout,
-            late=lambda: NotReadyInTimeError(
-                f"package {package!r} was not Ready within {timeout.total_seconds():g} s",
-                where=f"cluster {self.cluster!r}",
-                found=last[0].why,
-                do="look at the pods' events and at the GitOps engine's state",
-            ),
-        )
+        return self.poll.until(seen, timeout=timeout, late=lambda: late(last[0].why))
 
     def node_labels(self) -> list[dict[str, str]]:
         """The labels of each node, which what asks for a node of its own is held against."""

@@ -40,7 +40,7 @@ class NoBackupMadeError(PermanentError):
 class VeleroBackupOperator(BaseOperator):
     """Back up a package's volumes where it runs: once, or by a schedule that Velero keeps.
 
-    With `cron` the schedule is put in place there and paused on the policy's other clusters; the
+    With `cron` a Velero Schedule is put in place there and paused on the policy's other clusters; the
     task fails when its newest backup did. Velero then goes on while Airflow is down.
 
     :param policy: name of the policy.
@@ -48,7 +48,7 @@ class VeleroBackupOperator(BaseOperator):
     :param backup: name of the policy's backup entry.
     :param package: which package (`ClusterPackage`).
     :param places: the same package in each cluster that it may have moved to.
-    :param cron: with its time zone, as Velero takes it; None: one backup, now.
+    :param cron: in UTC, as Velero takes it; None: one backup for each run.
     """
 
     template_fields: Sequence[str] = ("package", "places")

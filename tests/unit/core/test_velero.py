@@ -10,12 +10,12 @@ from airflow_transition.core.policy_velero import Velero
 from airflow_transition.core.velero import (
     backup_spec,
     choose_backup,
-    cron_in,
     label_value,
     newest_failure,
     object_name,
     restore_spec,
     schedule_name,
+    velero_cron,
 )
 from airflow_transition.core.volumes import claims_of, volumes_plan
 
@@ -117,9 +117,10 @@ def test_a_restore_brings_claims_alone() -> None:
     assert spec["existingResourcePolicy"] == "none"
 
 
-def test_a_cron_is_in_the_policys_time_zone() -> None:
-    assert cron_in("UTC", "*/3 * * * *") == "*/3 * * * *"
-    assert cron_in("Asia/Seoul", "@daily") == "CRON_TZ=Asia/Seoul @daily"
+def test_velero_keeps_a_schedule_only_where_it_reads_it_right() -> None:
+    assert velero_cron("*/3 * * * *", time_zone="UTC") == "*/3 * * * *"
+    assert velero_cron("@daily", time_zone="Asia/Seoul") is None
+    assert velero_cron(None, time_zone="UTC") is None
 
 
 def test_every_claim_of_every_replica_is_known_by_name() -> None:

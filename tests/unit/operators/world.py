@@ -425,13 +425,14 @@ class FakeCluster:
 
     def find_workload(self, package: str, *, namespace: str | None = None) -> Workload:
         self.world.ask(self.part)
+        wanted = find_workload(self.side.files, package=package)
         return Workload(
-            kind="Deployment",
+            kind=wanted.kind,
             namespace="shop",
             name="video",
             uid="uid-workload",
             package=package,
-            replicas=find_workload(self.side.files, package=package).replicas or 0,
+            replicas=1 if wanted.kind == "Pod" else wanted.replicas or 0,
             pods=PodSet(namespace="shop", workload="video", labels=LABELS),
             containers=("app",),
             host_network=False,
