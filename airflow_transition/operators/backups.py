@@ -40,8 +40,8 @@ class NoBackupMadeError(PermanentError):
 class VeleroBackupOperator(BaseOperator):
     """Back up a package's volumes where it runs: once, or by a schedule that Velero keeps.
 
-    With `cron` a Velero Schedule is put in place there and paused on the policy's other clusters; the
-    task fails when its newest backup did. Velero then goes on while Airflow is down.
+    With `cron` a Velero Schedule is put in place there and paused on the policy's other clusters;
+    the task fails when its newest backup did. Velero then goes on while Airflow is down.
 
     :param policy: name of the policy.
     :param velero: what the policy says of Velero.
