@@ -70,9 +70,9 @@ def backup_text(policy: ClusterPolicy, *, package: PackageSelector, backup: Back
         does = f"Each run, {when}, has Velero make one backup, and waits for it."
     else:
         does = (
-            f"Velero makes a backup by `{period}` ({zone}), also while Airflow is down. Each run, by "
-            "the same schedule, sees that the Velero Schedule is in place where the package runs and "
-            "paused elsewhere, and fails when its newest backup did."
+            f"Velero makes a backup by `{period}` ({zone}), also while Airflow is down. Each run, "
+            "by the same schedule, sees that the Velero Schedule is in place where the package "
+            "runs and paused elsewhere, and fails when its newest backup did."
         )
     return f"""\
 ### Backups of the volumes of `{package.name}`
