@@ -763,3 +763,30 @@ class TestLostNodes:
         run = self.run(policy, world, node="node-1")
         assert run.fail_over() == "skipped"
         assert "not lost" in run.skipped
+
+
+class TestSeveralMemories:
+    """A StatefulSet of three: one image cannot stand for them all."""
+
+    @pytest.fixture
+    def world(self, new_world: NewWorld) -> World:
+        world = new_world()
+        (text,) = world.source.files.values()
+        text = text.replace("kind: Deployment", "kind: StatefulSet")
+        world.source.files = {"video/app.yaml": text.replace("replicas: 1", "replicas: 3")}
+        world.lose(SOURCE)
+        return world
+
+    def test_it_stays_with_the_reason(self, policy: ClusterPolicy, world: World) -> None:
+        run = started(policy, world)
+        assert run.fail_over() == "skipped"
+        assert "each from its own memory" in run.skipped
+
+    def test_it_starts_cold_with_all_replicas_where_the_policy_says_so(
+        self, policy: ClusterPolicy, world: World
+    ) -> None:
+        run = started(with_failover(policy, coldStart=True), world)
+        assert run.attempt("plan") == "success"
+        (plan,) = run.xcoms["plan", "return_value"]["plans"]
+        (package,) = plan["packages"]
+        assert (package["replicas"], package.get("restore_point")) == (3, None)

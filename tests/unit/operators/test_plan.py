@@ -143,3 +143,40 @@ def test_a_package_that_is_not_live_is_refused_with_what_to_do(
     document["spec"]["packageSelectors"][0]["liveStatePackage"] = False
     with pytest.raises(PermanentError, match="there is no memory to move"):
         planned(FakeRun(ClusterPolicy.of_document(document), world))
+
+
+def changed(world: World, old: str, new: str) -> None:
+    """The manifest on the source, with one thing otherwise."""
+    text = world.source.files["video/app.yaml"]
+    assert old in text
+    world.source.files = {"video/app.yaml": text.replace(old, new)}
+
+
+def test_what_stays_behind_is_named_before_the_door_is_closed(
+    policy: ClusterPolicy, world: World
+) -> None:
+    volumes = "volumes: [{name: cache, hostPath: {path: /srv}}, {name: tmp, emptyDir: {}}]"
+    changed(world, "containers:", f"{volumes}\n      containers:")
+    first, second = planned(FakeRun(policy, world))["stays_behind"]
+    assert first.startswith("volume cache: hostPath /srv is a folder of its node (video/app.yaml:")
+    assert second.startswith("volume tmp: emptyDir, whose files are in no checkpoint")
+
+
+def test_a_node_that_the_target_lacks_is_refused_while_the_door_is_open(
+    policy: ClusterPolicy, world: World
+) -> None:
+    changed(world, "containers:", "nodeSelector: {disk: nvme}\n      containers:")
+    with pytest.raises(NotMovableError, match="nodeSelector disk=nvme"):
+        planned(FakeRun(policy, world))
+    world.target.nodes = [{"disk": "nvme"}]
+    assert planned(FakeRun(policy, world))["target"]["cluster"] == TARGET
+
+
+def test_several_replicas_of_a_stateful_set_are_refused_with_what_to_do(
+    policy: ClusterPolicy, world: World
+) -> None:
+    changed(world, "kind: Deployment", "kind: StatefulSet")
+    assert planned(FakeRun(policy, world))["workload_kind"] == "StatefulSet"
+    changed(world, "replicas: 1", "replicas: 3")
+    with pytest.raises(NotMovableError, match="spec.ordinals.start"):
+        planned(FakeRun(policy, world))
