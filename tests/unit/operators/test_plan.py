@@ -178,5 +178,5 @@ def test_several_replicas_of_a_stateful_set_are_refused_with_what_to_do(
     changed(world, "kind: Deployment", "kind: StatefulSet")
     assert planned(FakeRun(policy, world))["workload_kind"] == "StatefulSet"
     changed(world, "replicas: 1", "replicas: 3")
-    with pytest.raises(NotMovableError, match="spec.ordinals.start"):
+    with pytest.raises(NotMovableError, match=r"spec\.ordinals\.start"):
         planned(FakeRun(policy, world))
