@@ -55,7 +55,10 @@ def _move(policy: ClusterPolicy) -> None:
     )
     close_door = RedeployDoorOperator(task_id="close_door", plan=plan.output)
     volumes = VolumesMoveOperator(
-        task_id="volumes", plan=plan.output, execution_timeout=_longest(policy)
+        task_id="volumes",
+        plan=plan.output,
+        door=close_door.output,
+        execution_timeout=_longest(policy),
     )
     promote = RedeployPromoteOperator(task_id="promote", plan=plan.output)
     verify = RedeployVerifyOperator(task_id="verify", plan=plan.output)

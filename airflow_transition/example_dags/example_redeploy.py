@@ -61,7 +61,7 @@ with DAG("example_redeploy", schedule=None, max_active_runs=1, tags={"transition
         task_id="plan", policy=POLICY, package="db", target="automatic", plan_only="False"
     )
     close_door = RedeployDoorOperator(task_id="close_door", plan=plan.output)
-    volumes = VolumesMoveOperator(task_id="volumes", plan=plan.output)
+    volumes = VolumesMoveOperator(task_id="volumes", plan=plan.output, door=close_door.output)
     promote = RedeployPromoteOperator(task_id="promote", plan=plan.output)
     verify = RedeployVerifyOperator(task_id="verify", plan=plan.output)
     retire = RedeployRetireOperator(task_id="retire", plan=plan.output, door=close_door.output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
+from airflow_transition.core.door_record import DoorRecord
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.manner import Manner
 from airflow_transition.core.move import MovePlan
@@ -17,7 +18,9 @@ from airflow_transition.core.velero import (
     label_value,
     restore_spec,
 )
-from airflow_transition.core.volumes import VolumesPlan
+from airflow_transition.core.volumes import VolumesPlan, volumes_plan
+from airflow_transition.operators.move_evidence import pods_of
+from airflow_transition.operators.pod_checkpoint import require_door
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -40,43 +43,51 @@ class ClaimsMissingError(PermanentError):
 class VolumesMoveOperator(BaseOperator):
     """Have the target hold what the package's volumes hold; nothing to do where it has no state.
 
-    Backup and restore are named after the move: a repeated attempt finds its own, and no volume is
-    restored twice.
+    Backup and restore are named after the move and the closed door: a repeated attempt finds its
+    own, no volume is restored twice, and what was backed up before a door was opened again is not
+    taken for what the package holds now.
 
     :param plan: what RedeployPlanOperator returned.
+    :param door: what RedeployDoorOperator returned.
     """
 
-    template_fields: Sequence[str] = ("plan",)
+    template_fields: Sequence[str] = ("plan", "door")
     ui_color = "#d9e8f6"
 
-    def __init__(self, *, plan: TaskValue, **kwargs: Any) -> None:
+    def __init__(self, *, plan: TaskValue, door: TaskValue, **kwargs: Any) -> None:
         super().__init__(**retrying(kwargs))
         self.plan = plan
+        self.door = door
 
     def execute(self, context: Context) -> dict[str, Any]:
         plan = MovePlan.model_validate(self.plan)
         if plan.manner is not Manner.VOLUMES or plan.volumes is None:
             self.log.info("there is nothing to bring along: %s", plan.manner)
             return {}
-        if plan.volumes.created is None:
-            self._back_up(plan, volumes=plan.volumes)
-        restore_volumes(plan.target.cluster, volumes=plan.volumes, namespace=plan.namespace)
-        return {"backup": plan.volumes.backup, "restore": plan.volumes.restore}
+        volumes = plan.volumes
+        if volumes.created is None:
+            volumes = self._back_up(plan, volumes=volumes)
+        restore_volumes(plan.target.cluster, volumes=volumes, namespace=plan.namespace)
+        return {"backup": volumes.backup, "restore": volumes.restore}
 
-    def _back_up(self, plan: MovePlan, *, volumes: VolumesPlan) -> None:
-        """Behind the source's closed door, until the target knows the backup too."""
-        velero = volumes.velero
+    def _back_up(self, plan: MovePlan, *, volumes: VolumesPlan) -> VolumesPlan:
+        """Behind the source's closed door, and named after it."""
+        lock = str(DoorRecord.model_validate(self.door).lock)
+        require_door(outside.cluster(plan.source), pods=pods_of(plan), lock=lock)
+        velero, package = volumes.velero, plan.source.package
+        volumes = volumes_plan(
+            velero, package=package, move=f"{plan.move}/{lock}", claims=volumes.claims
+        )
         there = outside.velero(plan.source.cluster, namespace=velero.namespace)
         there.ensure(
             "backups",
             volumes.backup,
             spec=backup_spec(velero, namespace=plan.namespace, pod_labels=plan.pod_labels),
-            labels=backup_labels(
-                policy=plan.policy, package=plan.source.package, cluster=plan.source.cluster
-            ),
+            labels=backup_labels(policy=plan.policy, package=package, cluster=plan.source.cluster),
         )
         there.wait_done("backups", volumes.backup, timeout=velero.timeout)
         self.log.info("backup %s is complete on %s", volumes.backup, plan.source.cluster)
+        return volumes
 
 
 def restore_volumes(cluster: str, *, volumes: VolumesPlan, namespace: str) -> None:

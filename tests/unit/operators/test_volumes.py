@@ -94,6 +94,23 @@ def test_a_worker_that_dies_once_at_any_moment_changes_nothing(
     assert_moved(velero, state="success")
 
 
+def test_a_run_that_is_cleared_does_not_take_up_what_was_backed_up_before_the_door_opened(
+    stateful: ClusterPolicy, new_velero: NewVelero
+) -> None:
+    velero = new_velero()
+    velero.world.dies = lambda now, _at: now == "promote"
+    run = redeploy(stateful, velero)
+    assert run.move() == "failed"
+    velero.world.dies = lambda _now, _at: False
+    velero.world.client_writes()
+    assert run.attempt("close_door") == "success"
+    assert run.attempt("volumes") == "failed"
+    assert isinstance(run.failures[-1], ClaimsRemainError)
+    assert run.settle() == "failed"
+    velero.world.client_writes()
+    assert (serving(velero.world), velero.world.lost) == ([SOURCE], [])
+
+
 @pytest.mark.parametrize("phase", ["PartiallyFailed", "Failed", "FailedValidation"])
 @pytest.mark.parametrize("plural", ["backups", "restores"])
 def test_what_velero_does_in_part_is_not_done(
