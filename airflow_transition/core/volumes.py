@@ -6,6 +6,7 @@ from pydantic import AwareDatetime
 from transition_wire.model import DnsSubdomain, WireModel
 
 from airflow_transition.core.manifests import WorkloadRef
+from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.policy_velero import Velero
 from airflow_transition.core.resources import manifests
 from airflow_transition.core.velero import FoundBackup, object_name
@@ -39,6 +40,25 @@ def volumes_plan(
         backup=name,
         created=backup.created if backup else None,
         restore=object_name(package, move, name, "restore"),
+    )
+
+
+def failover_volumes(
+    policy: ClusterPolicy,
+    *,
+    package: str,
+    lost: str,
+    target: str,
+    claims: tuple[str, ...],
+    backup: FoundBackup,
+) -> VolumesPlan:
+    """Named after what is restored where: a run that takes over finds it done."""
+    return volumes_plan(
+        policy.spec.velero,
+        package=package,
+        move=f"failover/{policy.name}/{lost}/{target}",
+        claims=claims,
+        backup=backup,
     )
 
 

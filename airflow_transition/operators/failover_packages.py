@@ -13,7 +13,7 @@ from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.restore_points import Choice, RestorePoint
 from airflow_transition.core.unmovable import stays_behind
 from airflow_transition.core.velero import FoundBackup
-from airflow_transition.core.volumes import VolumesPlan, claims_of, volumes_plan
+from airflow_transition.core.volumes import VolumesPlan, claims_of, failover_volumes
 from airflow_transition.operators.failover_look import Look
 from airflow_transition.operators.lost_packages import LostPackage
 
@@ -113,11 +113,11 @@ class PackageFailovers:
     def _volumes(
         self, one: LostPackage, *, backup: FoundBackup, files: Files, target: str
     ) -> VolumesPlan:
-        """Named after what is restored where: a run that takes over finds it done."""
-        return volumes_plan(
-            self.policy.spec.velero,
+        return failover_volumes(
+            self.policy,
             package=one.name,
-            move=f"failover/{self.policy.name}/{self.lost}/{target}",
+            lost=self.lost,
+            target=target,
             claims=claims_of(files, workload=one.workload),
             backup=backup,
         )

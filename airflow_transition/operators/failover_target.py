@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow_transition import outside
 from airflow_transition.core.cluster_health import ApiSign, agents
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.failover_choice import (
@@ -22,12 +23,14 @@ from airflow_transition.core.placement import Candidate, Freshness
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.replicas import has_many_memories
 from airflow_transition.core.restore_points import Reason
-from airflow_transition.core.velero import BackupChoice
+from airflow_transition.core.velero import BackupChoice, FoundBackup
+from airflow_transition.core.volumes import claims_of, failover_volumes
 from airflow_transition.operators.at_once import all_at_once
 from airflow_transition.operators.backups import usable_backup
 from airflow_transition.operators.failover_look import Look, restore_points
 from airflow_transition.operators.lost_packages import LostPackage
 from airflow_transition.operators.preflight import NoTargetError
+from airflow_transition.operators.volumes import refuse_remains
 
 if TYPE_CHECKING:
     from transition_wire.node_facts import NodeFacts
@@ -96,25 +99,42 @@ class FailoverTarget:
         self, lost: Sequence[LostPackage], *, targets: Targets
     ) -> dict[str, dict[str, BackupChoice]]:
         """Of packages whose volumes move, what each cluster that may be the target knows."""
-        names = [one.name for one in lost if _has_volumes(one)]
+        with_volumes = [one for one in lost if _has_volumes(one)]
         clusters = {one.name for one in targets.candidates} | ({targets.forced or ""} - {""})
         clusters -= {*targets.unfit, *targets.avoid, targets.lost}
         asks = {
-            (name, cluster): partial(self._backup, name, cluster=cluster)
-            for name in names
+            (one.name, cluster): partial(self._backup, one, cluster=cluster)
+            for one in with_volumes
             for cluster in sorted(clusters)
         }
-        found: dict[str, dict[str, BackupChoice]] = {name: {} for name in names}
+        found: dict[str, dict[str, BackupChoice]] = {one.name: {} for one in with_volumes}
         for (name, cluster), choice in all_at_once(asks).items():
             found[name][cluster] = choice
         return found
 
-    def _backup(self, package: str, *, cluster: str) -> BackupChoice:
+    def _backup(self, one: LostPackage, *, cluster: str) -> BackupChoice:
         """A Velero that does not answer holds back its own packages, and no others."""
         try:
-            return usable_backup(self.policy, package=package, cluster=cluster, now=self.now)
+            choice = usable_backup(self.policy, package=one.name, cluster=cluster, now=self.now)
+            if choice.backup is not None and one.namespace is not None:
+                self._refuse_remains(one, backup=choice.backup, cluster=cluster)
         except TransitionError as error:
             return BackupChoice(None, (Reason(f"Velero of {cluster}", str(error)),))
+        return choice
+
+    def _refuse_remains(self, one: LostPackage, *, backup: FoundBackup, cluster: str) -> None:
+        """Claims of an earlier stay: found now, while the package is not fenced yet."""
+        files = (self.seen.files.get(self.lost) or {}).get(one.name, {})
+        volumes = failover_volumes(
+            self.policy,
+            package=one.name,
+            lost=self.lost,
+            target=cluster,
+            claims=claims_of(files, workload=one.workload),
+            backup=backup,
+        )
+        hook = outside.velero(cluster, namespace=volumes.velero.namespace)
+        refuse_remains(hook, volumes=volumes, namespace=one.namespace or "")
 
     def _targets(self, lost: Sequence[LostPackage]) -> Targets:
         wanted = self.policy.spec.target_cluster_policy

@@ -238,6 +238,11 @@ class RedeployPreflight:
             refuse_remains(hook, volumes=plan.volumes, namespace=plan.namespace)
 
     def _notes(self, *, answers: bool) -> Iterator[str]:
+        if self.manner is Manner.VOLUMES:
+            yield (
+                f"its claims stay on {self.source.cluster}: nothing moves back there before "
+                "somebody deletes them"
+            )
         if self.manner is Manner.VOLUMES and not answers:
             yield "what its volumes were told after their newest backup is gone"
         if not answers:

@@ -228,6 +228,15 @@ class TestAFailover:
         assert run.fail_over() == "failed"
         assert "at most 30 s is allowed" in str(run.failures[-1])
 
+    def test_claims_of_an_earlier_stay_are_found_before_anything_is_fenced(
+        self, stateful: ClusterPolicy, velero: VeleroWorld
+    ) -> None:
+        velero.claims[TARGET, CLAIM] = {}
+        run = started(stateful, velero.world)
+        assert run.fail_over() == "failed"
+        assert "claims of the package are on the target already" in str(run.failures[-1])
+        assert velero.world.source.commits == []
+
     def test_volumes_that_cannot_be_restored_are_told_as_a_failure(
         self, stateful: ClusterPolicy, velero: VeleroWorld
     ) -> None:
