@@ -37,6 +37,7 @@ from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.errors import TemporaryError
 from airflow_transition.core.health_report import ClusterReport, FleetReport, Health, NodeReport
 from airflow_transition.core.manifests import find_workload
+from airflow_transition.core.package_edits import is_wanted
 from airflow_transition.core.restore_points import ContainerCheckpoint, RestorePoint
 from airflow_transition.hooks.cluster import PodsRemainError
 from airflow_transition.hooks.desired import NotAppliedError
@@ -209,11 +210,7 @@ class World:
             if side.cut_off:
                 continue
             files = {name: text for name, text in side.files.items() if name.startswith("video/")}
-            if not files:
-                side.memory = None
-                continue
-            workload = find_workload(files, package=PACKAGE)
-            if workload.replicas == 0:
+            if not is_wanted(files, package=PACKAGE):
                 side.memory = None
             elif side.memory is None:
                 side.memory = self._started(files, on=side.name)
