@@ -56,7 +56,6 @@ ROLES: Mapping[str, frozenset[Right]] = {
         {
             *_rights("", "nodes", "list", namespaced=False),
             *_rights("apps", "deployments statefulsets", "patch"),
-            *_rights("", "pods", "delete"),
         }
     ),
     "quiesce-hooks": frozenset(

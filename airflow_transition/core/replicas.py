@@ -26,6 +26,11 @@ def why_not_restorable(workload: WorkloadRef, *, manner: Manner, cold: bool) -> 
             "a DaemonSet cannot be moved: it runs on each node of its own cluster; deploy it from "
             "Git on every cluster that needs it"
         )
+    if workload.kind == "Pod":
+        return (
+            "a bare pod moves by hand alone: fencing takes its manifest out of the lost cluster's "
+            "repository, where the target's comes from; deploy it as a Deployment with one replica"
+        )
     if manner is Manner.LIVE and has_many_memories(workload) and not cold:
         return (
             f"the {workload.replicas} replicas of a StatefulSet cannot be restored, each from its "

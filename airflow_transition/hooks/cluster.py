@@ -34,7 +34,6 @@ annotations and owners are all that is wanted, with `?limit=1000` and
          is closed in a namespace which the target does not have yet
   PATCH  /apis/apps/v1/namespaces/{ns}/{plural}/{name}                  application/merge-patch+json
          {"spec":{"replicas":0}}: a lost cluster that still answers
-  DELETE /api/v1/namespaces/{ns}/pods/{name}                            the same for a bare pod
          leases of coordination.k8s.io/v1: whose turn a pod's checkpoint is (hooks/pod_turn.py)
   POST   /api/v1/nodes/{node}/proxy/checkpoint/{ns}/{pod}/{container}?timeout=   (hooks/kubelet.py)
          or, on the direct road, /checkpoint/{ns}/{pod}/{container}?timeout= of the kubelet itself
@@ -56,8 +55,7 @@ from airflow.sdk import BaseHook
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTATION
 from airflow_transition.hooks.desired import missing, not_applied, scale_down
-from airflow_transition.hooks.discovery import bare_pods as find_bare_pods
-from airflow_transition.hooks.discovery import discover, named_pod, workloads
+from airflow_transition.hooks.discovery import bare_pods, discover, named_pod, workloads
 from airflow_transition.hooks.door import ClosedDoor, Door, DoorPlan
 from airflow_transition.hooks.kube_api import KubeApi
 from airflow_transition.hooks.pod_turn import pod_turn
@@ -141,7 +139,7 @@ class ClusterHook(BaseHook):
         annotated = self._annotated(namespace, kind=kind)
         found = [workload for workload in annotated if workload.package == package]
         if not found and kind in (None, POD):
-            found = find_bare_pods(self.api, package, namespace=namespace)
+            found = bare_pods(self.api, package, namespace=namespace)
         if len(found) == 1:
             return found[0]
         where = f"cluster {self.cluster!r}, namespace {namespace or '(any)'}"
@@ -301,19 +299,12 @@ class ClusterHook(BaseHook):
         *,
         namespaces: AbstractSet[str],
         timeout: timedelta,
-        bare_pods: AbstractSet[str] = frozenset(),
     ) -> None:
-        """Return when the API server wants each package (key) from its images (by container).
-
-        `bare_pods` are the packages that no workload deploys.
-        """
+        """Return when the API server wants each package (key) from its images (by container)."""
         unfinished: list[str] = []
 
         def applied() -> bool | None:
             found = [each for namespace in namespaces for each in self._annotated(namespace)]
-            for package in bare_pods:
-                for namespace in namespaces:
-                    found += find_bare_pods(self.api, package, namespace=namespace)
             unfinished[:] = missing(found, wanted=wanted)
             return None if unfinished else True
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.hooks.kube_api import MERGE_PATCH, KubeApi, refusal
-from airflow_transition.hooks.workloads import PLURALS, POD, Workload
+from airflow_transition.hooks.workloads import PLURALS, Workload
 
 Images = Mapping[str, str]
 """Container name to image by digest."""
@@ -18,9 +18,7 @@ class NotAppliedError(PermanentError):
 
 
 def scale_down(api: KubeApi, *, kind: str, namespace: str, name: str) -> bool:
-    """Have the API server want no replica; False: it knows no such workload or bare pod."""
-    if kind == POD:
-        return _delete_pod(api, namespace=namespace, name=name)
+    """Have the API server want no replica; False: it knows no such workload."""
     path = f"/apis/apps/v1/namespaces/{quote(namespace, safe='')}/{PLURALS[kind]}/{quote(name)}"
     body = {"spec": {"replicas": 0}}
     answer = api.send("PATCH", path, body=body, content_type=MERGE_PATCH, timeout=api.patience)
@@ -28,16 +26,6 @@ def scale_down(api: KubeApi, *, kind: str, namespace: str, name: str) -> bool:
         return False
     if not answer.ok:
         raise refusal(answer, where=api.where("PATCH", path))
-    return True
-
-
-def _delete_pod(api: KubeApi, *, namespace: str, name: str) -> bool:
-    path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(name, safe='')}"
-    answer = api.send("DELETE", path, timeout=api.patience)
-    if answer.status == HTTPStatus.NOT_FOUND:
-        return False
-    if not answer.ok:
-        raise refusal(answer, where=api.where("DELETE", path))
     return True
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
-from airflow_transition.core.bare_pods import POD
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import FailoverPlan, PackageFailover
 from airflow_transition.core.package_edits import Files, promoted, redeployed
@@ -176,7 +175,6 @@ class TargetPromotion:
             {package.name: package.images for package in packages},
             namespaces={package.namespace for package in packages},
             timeout=self.sync_timeout,
-            bare_pods={package.name for package in packages if package.workload_kind == POD},
         )
         for package in packages:
             if package.half_moved:  # before, it could have accepted work that is now replaced

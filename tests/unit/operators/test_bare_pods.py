@@ -6,7 +6,7 @@ import pytest
 
 from airflow_transition.core.policy import ClusterPolicy
 from tests.unit.operators.conftest import VirtualTime, put_outside
-from tests.unit.operators.fake_run import CHAIN, FAILOVER_CHAIN, FakeRun
+from tests.unit.operators.fake_run import CHAIN, FakeRun
 from tests.unit.operators.test_failover import started
 from tests.unit.operators.world import SOURCE, TARGET, World
 
@@ -85,18 +85,11 @@ def test_it_comes_back(policy: ClusterPolicy, new_world: NewWorld) -> None:
     assert "video/pod.yaml" not in world.target.files
 
 
-@pytest.mark.parametrize("moment", range(1, 13))
-@pytest.mark.parametrize("task", FAILOVER_CHAIN)
-def test_a_failover_brings_it_up_whenever_a_worker_dies(
-    policy: ClusterPolicy, new_world: NewWorld, task: str, moment: int
-) -> None:
+def test_a_failover_leaves_it_with_the_reason(policy: ClusterPolicy, new_world: NewWorld) -> None:
     world = new_world()
     world.checkpointed()
-    world.client_writes()
     world.lose(SOURCE)
-    world.dies = dies_once(task, moment)
-    assert started(policy, world).fail_over() == "success"
-    world.client_writes()
-    world.bring_back(SOURCE)
-    assert (serving(world), world.lost) == ([TARGET], [])
-    assert "video/pod.yaml" not in world.source.files
+    run = started(policy, world)
+    assert run.fail_over() == "skipped"
+    assert "deploy it as a Deployment with one replica" in run.skipped
+    assert world.source.commits == []

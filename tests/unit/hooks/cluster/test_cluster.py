@@ -20,7 +20,6 @@ from .api_server import (
     PODS,
     REPLICA_SETS,
     ApiServer,
-    Json,
     deployment,
     pod,
     replica_set,
@@ -237,30 +236,15 @@ class TestReady:
         assert hook.wait_ready("video", timeout=MINUTE).name == "video-1-a"
 
 
-class TestABarePod:
-    IMAGE = "registry/checkpoints@sha256:" + 64 * "a"
-
-    @pytest.fixture
-    def bare(self, api: ApiServer) -> Json:
-        made = pod("solo", app="solo", image=self.IMAGE)
-        del made["metadata"]["ownerReferences"]
-        made["metadata"]["annotations"] = {POLICY_ANNOTATION: "true", PACKAGE_ANNOTATION: "solo"}
-        api.add(PODS, made)
-        return made
-
-    @pytest.mark.usefixtures("bare")
-    def test_is_seen_as_applied_and_restored(self, hook: ClusterHook) -> None:
-        images = {"app": self.IMAGE}
-        hook.wait_applied({"solo": images}, namespaces={"shop"}, timeout=MINUTE, bare_pods={"solo"})
-        found = hook.wait_restored(
-            "solo", images=images, namespace="shop", kind="Pod", timeout=MINUTE
-        )
+def test_a_bare_pod_is_seen_as_restored(hook: ClusterHook, api: ApiServer) -> None:
+    image = "registry/checkpoints@sha256:" + 64 * "a"
+    made = pod("solo", app="solo", image=image)
+    del made["metadata"]["ownerReferences"]
+    made["metadata"]["annotations"] = {POLICY_ANNOTATION: "true", PACKAGE_ANNOTATION: "solo"}
+    api.add(PODS, made)
+    for kind in (None, "Pod"):
+        found = hook.wait_restored("solo", images={"app": image}, kind=kind, timeout=MINUTE)
         assert found.name == "solo"
-
-    @pytest.mark.usefixtures("bare")
-    def test_ends_by_being_deleted(self, hook: ClusterHook, api: ApiServer) -> None:
-        assert hook.scale_down("Pod", namespace="shop", name="solo")
-        assert "solo" not in api.objects[PODS]
 
 
 def test_the_labels_of_every_node_are_seen(hook: ClusterHook, api: ApiServer) -> None:

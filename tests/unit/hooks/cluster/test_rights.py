@@ -67,8 +67,6 @@ def ask_the_pod(hook: ClusterHook, api: ApiServer) -> None:
 def take_from_a_lost_cluster(hook: ClusterHook, api: ApiServer) -> None:
     assert hook.scale_down("Deployment", namespace="shop", name="video")
     assert not hook.scale_down("StatefulSet", namespace="shop", name="gone")
-    assert hook.scale_down("Pod", namespace="shop", name="video-1-a")
-    assert not hook.scale_down("Pod", namespace="shop", name="video-1-a")
     api.on_call = lambda _method, path: answer({}) if path == "/version" else None
     signal = SecondSignalHook(hook.cluster).ask(silent_nodes=["node-a"], timeout=TEN_SECONDS)
     assert signal.sign is ApiSign.NODES_NOT_READY
