@@ -27,7 +27,7 @@ PACKAGE = {
 class Instance:
     """A task instance whose XComs and run can be looked at."""
 
-    dag_id = "checkpoint"
+    dag_id = task_id = "checkpoint"
 
     def __init__(self, states: dict[str, str] | None = None) -> None:
         self.xcoms: dict[str, Any] = {}
