@@ -17,8 +17,10 @@ from airflow_transition.hooks import (
     kubelet,
     kubelet_road,
     management_cluster,
+    pod_turn,
     quiesce,
     restored,
+    velero,
 )
 from airflow_transition.hooks.cluster import ClusterHook
 
@@ -30,6 +32,8 @@ _MODULES = (
     restored,
     door,
     quiesce,
+    pod_turn,
+    velero,
     cluster,
     desired,
     git_errors,
