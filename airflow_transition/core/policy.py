@@ -1,7 +1,8 @@
 """A policy document: which packages of a source cluster are protected, how, and where they may go.
 
 The field names are those of the cluster migration guide. What is ours in addition is optional:
-`spec.timeZone`, `spec.backupInformation`, `spec.failover`, `spec.retention`, `spec.notify`,
+`spec.timeZone`, `spec.backupInformation`, `spec.failover`, `spec.retention`, `spec.registry`,
+`spec.notify`,
 `packageSelectors[].namespace`,
 `packageSelectors[].quiesce`, and `repo` of a target cluster. Rules that span several fields are in
 `policy_rules`.
@@ -28,6 +29,7 @@ from transition_wire.model import DnsLabel, DnsSubdomain
 from airflow_transition.core.cron import Cron
 from airflow_transition.core.policy_failover import ConnectionId, Failover, Retention
 from airflow_transition.core.policy_model import PolicyModel
+from airflow_transition.core.policy_registry import RegistryRules
 from airflow_transition.core.policy_rules import (
     FOUND,
     broken_rules,
@@ -202,6 +204,7 @@ class PolicySpec(PolicyModel):
     target_cluster_policy: TargetClusterPolicy = TargetClusterPolicy()
     failover: Failover = Failover()
     retention: Retention = Retention()
+    registry: RegistryRules = RegistryRules()
     notify: tuple[ConnectionId, ...] = ()
     """Airflow connections that are told how each run of the policy's DAGs ended."""
 
