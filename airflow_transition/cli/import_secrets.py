@@ -2,8 +2,9 @@
 
 import os
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from airflow.utils.session import create_session
 from sqlalchemy.orm import Session
@@ -14,14 +15,16 @@ from airflow_transition.cli.table import table
 from airflow_transition.core.connection_change import Change, change
 from airflow_transition.core.guide_secrets import (
     Given,
+    GuideSecret,
     Unusable,
     git_connections,
-    registry_connection,
-    store_connection,
+    registry_connections,
+    store_connections,
 )
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.settings import read_settings
 
+Reader = Callable[[GuideSecret], Iterator[Given | Unusable]]
 _HEADER = ("CONNECTION", "FROM", "RESULT")
 
 
@@ -71,21 +74,27 @@ def _given(args: Namespace, *, known: tuple[ClusterPolicy, ...]) -> Iterator[Giv
             "kubernetes, or set [transition] management_cluster_conn_id"
         )
     secrets = KubeSecrets(conn_id, namespace=args.namespace)
-    for name in (args.git_secret, args.registry_secret, args.s3_secret):
+    readers: tuple[tuple[str | None, Reader], ...] = (
+        (args.git_secret, partial(git_connections, policies=known)),
+        (args.registry_secret, partial(registry_connections, conn_id=settings.registry_conn_id)),
+        (
+            args.s3_secret,
+            partial(
+                store_connections,
+                conn_id=settings.checkpoint_store_conn_id,
+                bucket=settings.bucket,
+            ),
+        ),
+    )
+    for name, read in readers:
         if name is None:
             continue
         secret = secrets.find(name)
         if secret is None:
             full_name = f"{args.namespace}/{name}"
             yield Unusable(full_name, f"no such Secret behind {conn_id}", "name another one")
-        elif name == args.git_secret:
-            yield from git_connections(secret, policies=known)
-        elif name == args.registry_secret:
-            yield registry_connection(secret, conn_id=settings.registry_conn_id)
         else:
-            yield store_connection(
-                secret, conn_id=settings.checkpoint_store_conn_id, bucket=settings.bucket
-            )
+            yield from read(secret)
 
 
 def _apply(given: tuple[Given | Unusable, ...], *, session: Session, dry_run: bool) -> Outcome:

@@ -74,18 +74,20 @@ def git_connections(
         )
 
 
-def registry_connection(secret: GuideSecret, *, conn_id: str) -> Given | Unusable:
+def registry_connections(secret: GuideSecret, *, conn_id: str) -> Iterator[Given | Unusable]:
     login, password, registry = (secret.value(key) for key in ("username", "password", "registry"))
     if login is None or password is None or registry is None:
-        return _incomplete(secret, "username", "password", "registry")
+        yield _incomplete(secret, "username", "password", "registry")
+        return
     host, remarks = _https(registry)
     if host is None:
-        return Unusable(secret.name, "its key `registry` holds no address", "write https://host")
+        yield Unusable(secret.name, "its key `registry` holds no address", "write https://host")
+        return
     if urlsplit(host).hostname in _DOCKER_HUB:
         host = f"https://{_DOCKER_HUB_API}"
     if not is_repository(login):
         remarks.append(f"no repository can be named after its user: set `repository` of {conn_id}")
-    return Given(
+    yield Given(
         conn_id=conn_id,
         conn_type="docker",
         secret=secret.name,
@@ -97,21 +99,25 @@ def registry_connection(secret: GuideSecret, *, conn_id: str) -> Given | Unusabl
     )
 
 
-def store_connection(secret: GuideSecret, *, conn_id: str, bucket: str) -> Given | Unusable:
+def store_connections(
+    secret: GuideSecret, *, conn_id: str, bucket: str
+) -> Iterator[Given | Unusable]:
     """What the guide exports as variables; in a Secret they have these names, or the agent's."""
     login = secret.value("MINIO_ACCESS_KEY", "S3_ACCESS_KEY")
     password = secret.value("MINIO_SECRET_KEY", "S3_SECRET_KEY")
     endpoint = secret.value("MINIO_ENDPOINT", "S3_ENDPOINT_URL")
     if login is None or password is None or endpoint is None:
-        return _incomplete(secret, "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MINIO_ENDPOINT")
+        yield _incomplete(secret, "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MINIO_ENDPOINT")
+        return
     url, remarks = _https(endpoint)
     if url is None:
-        return Unusable(secret.name, "its endpoint is no address", "write https://host:port")
+        yield Unusable(secret.name, "its endpoint is no address", "write https://host:port")
+        return
     named = secret.value("MINIO_BUCKET", "S3_BUCKET")
     if named not in (None, bucket):
         remarks.append(f"its bucket is {named}: set [transition] bucket, which is {bucket}")
     region = secret.value("AWS_REGION", "S3_REGION") or _REGION
-    return Given(
+    yield Given(
         conn_id=conn_id,
         conn_type="aws",
         secret=secret.name,

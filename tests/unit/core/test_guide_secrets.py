@@ -11,8 +11,8 @@ from airflow_transition.core.guide_secrets import (
     GuideSecret,
     Unusable,
     git_connections,
-    registry_connection,
-    store_connection,
+    registry_connections,
+    store_connections,
 )
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.policy_files import load_policy
@@ -27,7 +27,7 @@ def secret(**values: str) -> GuideSecret:
 
 def registry(**values: str) -> Given:
     told = {"username": "vitu1", "password": PASSWORD, "registry": "registry.example", **values}
-    made = registry_connection(secret(**told), conn_id="transition_registry")
+    (made,) = registry_connections(secret(**told), conn_id="transition_registry")
     assert isinstance(made, Given)
     return made
 
@@ -39,7 +39,7 @@ def store(**values: str) -> Given:
         "MINIO_SECRET_KEY": PASSWORD,
         **values,
     }
-    made = store_connection(secret(**told), conn_id="transition_s3", bucket="checkpoints")
+    (made,) = store_connections(secret(**told), conn_id="transition_s3", bucket="checkpoints")
     assert isinstance(made, Given)
     return made
 
@@ -97,7 +97,7 @@ def test_plain_http_becomes_https_and_that_is_said() -> None:
 @pytest.mark.parametrize("address", ["ftp://registry.example", "https://u:p@registry.example", ":"])
 def test_what_is_no_address_is_not_used(address: str) -> None:
     told = secret(username="vitu1", password=PASSWORD, registry=address)
-    found = registry_connection(told, conn_id="transition_registry")
+    (found,) = registry_connections(told, conn_id="transition_registry")
     assert isinstance(found, Unusable)
     assert "p@" not in found.why
 
@@ -112,7 +112,8 @@ def test_a_store_takes_the_guides_names_and_the_agents() -> None:
     made = store()
     assert made.extra == {"endpoint_url": "https://s3.example:9000", "region_name": "us-east-1"}
     other = secret(S3_ENDPOINT_URL="https://s3.example", S3_ACCESS_KEY="a", S3_SECRET_KEY="b")
-    assert isinstance(store_connection(other, conn_id="x", bucket="checkpoints"), Given)
+    (found,) = store_connections(other, conn_id="x", bucket="checkpoints")
+    assert isinstance(found, Given)
 
 
 def test_another_bucket_is_a_setting_and_that_is_said() -> None:
