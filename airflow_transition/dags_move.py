@@ -9,6 +9,7 @@ from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.dag_texts import failback_text, migrate_text
 from airflow_transition.operators.door import DoorCloseOperator
+from airflow_transition.operators.move_checkup import MoveCheckupOperator
 from airflow_transition.operators.move_settle import MoveSettleOperator
 from airflow_transition.operators.plan import TransitionPlanOperator
 from airflow_transition.operators.pod_checkpoint import PodCheckpointOperator
@@ -97,9 +98,17 @@ def _dag(
 def _move(policy: ClusterPolicy) -> None:
     """A chain, so that each failure is seen by `settle`, the teardown of `plan`, and by it alone.
 
+    The doctor looks before the plan does: with no door closed yet, nobody waits for it.
+
     The restore point is recorded beside the chain, while the target restores: nobody waits for it
     behind a closed door.
     """
+    preflight = MoveCheckupOperator(
+        task_id="preflight",
+        policy=policy,
+        package="{{ params.package }}",
+        target="{{ params.target }}",
+    )
     plan = TransitionPlanOperator(
         task_id="plan",
         policy=policy,
@@ -133,7 +142,7 @@ def _move(policy: ClusterPolicy) -> None:
         verify_task="verify",
         retire_task="retire",
     ).as_teardown(setups=plan, on_failure_fail_dagrun=True)
-    plan >> close_door >> checkpoint >> image >> promote >> verify >> retire >> settle
+    preflight >> plan >> close_door >> checkpoint >> image >> promote >> verify >> retire >> settle
     promote >> record
 
 

@@ -52,6 +52,7 @@ _OPERATORS = [
     "failover_promote",
     "failover_verify",
     "found_packages",
+    "move_checkup",
     "move_settle",
     "pin",
     "plan",

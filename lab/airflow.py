@@ -1,7 +1,8 @@
 """A real Airflow on this machine: its four components, each a session of its own.
 
 `airflow standalone` leaves its children running when it is ended, so the components are started and
-ended one by one, by their ids. Everything binds loopback only.
+ended one by one, by their ids. Everything binds loopback, but for an API server that workers on
+other machines of the lab have to reach.
 """
 
 import json
@@ -61,6 +62,7 @@ class AirflowInstance(AirflowApi):
         policies_folder: Path,
         connections: Mapping[str, Mapping[str, Any]],
         port: int,
+        host: str = "127.0.0.1",
         database_url: str | None = None,
         settings: Mapping[tuple[str, str], str] | None = None,
         components: Iterable[str] = COMPONENTS,
@@ -69,12 +71,14 @@ class AirflowInstance(AirflowApi):
     ) -> None:
         """`database_url` None: SQLite in `state_dir`; `settings`: (section, key) -> value.
 
-        Another database needs its two drivers, for PostgreSQL psycopg2 and asyncpg.
+        Another database needs its two drivers, for PostgreSQL psycopg2 and asyncpg. The executor is
+        a setting like any other: `lab/workers.py` has CeleryExecutor's, and its workers, which are
+        companions.
         """
         self._companions = companions or {}
         self._components = (*components, *self._companions)
         self.state_dir = state_dir.absolute()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://{host}:{port}"
         self.username = _USERNAME
         self._secrets = _secrets(self.state_dir)
         self.password = self._secrets.password
@@ -84,6 +88,7 @@ class AirflowInstance(AirflowApi):
         self._environment = environment(
             home=self.state_dir,
             port=port,
+            host=host,
             dags_folder=dags_folder.absolute(),
             policies_folder=policies_folder.absolute(),
             database_url=database_url or f"sqlite:///{self.state_dir}/airflow.db?timeout=30",

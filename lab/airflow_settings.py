@@ -61,6 +61,7 @@ def environment(
     *,
     home: Path,
     port: int,
+    host: str = "127.0.0.1",
     dags_folder: Path,
     policies_folder: Path,
     database_url: str,
@@ -68,16 +69,16 @@ def environment(
     extra: Mapping[tuple[str, str], str],
 ) -> dict[str, str]:
     """The whole environment of an Airflow process: nothing of the caller's `AIRFLOW__*` gets in."""
-    address = f"http://127.0.0.1:{port}"
+    url = f"http://{host}:{port}"
     settings = {
         **_TUNED,
         ("core", "dags_folder"): str(dags_folder),
-        ("core", "execution_api_server_url"): f"{address}/execution/",
+        ("core", "execution_api_server_url"): f"{url}/execution/",
         ("core", "fernet_key"): secrets.fernet_key,
         ("core", "simple_auth_manager_users"): "admin:admin",
         ("core", "simple_auth_manager_passwords_file"): str(home / "passwords.json"),
-        ("api", "base_url"): address,
-        ("api", "host"): "127.0.0.1",
+        ("api", "base_url"): url,
+        ("api", "host"): host,
         ("api", "port"): str(port),
         ("api", "secret_key"): secrets.api_secret_key,
         ("api_auth", "jwt_secret"): secrets.jwt_secret,

@@ -31,6 +31,7 @@ PROGRAMS = {
     "nft": "nftables",
     "iptables": "iptables",  # CRIU locks the network with it during a dump
     "docker-registry": "docker-registry",
+    "redis-server": "redis-server",  # the broker between Airflow's scheduler and its workers
     "git": "git",
     "curl": "curl",  # the floor of the benchmarks
 }
@@ -41,6 +42,11 @@ _LIBRARIES = {
     Path("/usr/lib/postgresql/15/bin/postgres"): "postgresql-15",  # the receiver's tests
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_UNITS = (
+    *("docker-registry.service", "podman.socket", "podman.service"),
+    *("postgresql.service", "redis-server.service"),
+)
+"""What these packages would start with the machine."""
 
 Say = Callable[[str], None]
 
@@ -106,8 +112,7 @@ def _no_daemons() -> Iterator[None]:
 def _disable_units() -> None:
     """Nor after the next boot, where systemd runs the machine."""
     if Path("/run/systemd/system").is_dir():
-        units = ("docker-registry.service", "podman.socket", "podman.service", "postgresql.service")
-        run("systemctl", "disable", *units)
+        run("systemctl", "disable", *_UNITS)
 
 
 def _system(settings: LabSettings) -> Iterator[str]:

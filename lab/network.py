@@ -14,6 +14,10 @@ from lab.errors import CommandError, LabError
 
 _NAMED = Path("/run/netns")
 _LINKS = Path("/sys/class/net")
+WORKERS = (1, 2)
+"""Numbers of the machines that a lab may have for Airflow's workers."""
+_HOST, _FIRST_WORKER = 1, 3
+"""Places in the lab's subnet."""
 _DISABLED, _FORWARDING = "0", "3"
 """States of a bridge's port."""
 
@@ -65,10 +69,22 @@ def member_of(settings: LabSettings, *, cluster: str) -> Member:
     return Member(settings.node_netns(cluster), settings.node_address(cluster))
 
 
+def worker(lab: Lab, *, number: int) -> Member:
+    """A machine for a worker of Airflow's: joined by who needs it, taken away with the lab."""
+    place = _FIRST_WORKER + WORKERS.index(number)
+    return Member(f"{lab.name}-w{number}", str(lab.subnet[place]))
+
+
+def host_address(lab: Lab) -> str:
+    """This machine's, as the lab's members see it."""
+    return str(lab.subnet[_HOST])
+
+
 def members(settings: LabSettings) -> list[Member]:
     """All that this lab can have, whatever an earlier one of the same name had."""
     nodes = [member_of(settings, cluster=name) for name in ALL_CLUSTERS]
-    return [Member(settings.services_netns, settings.services_address), *nodes]
+    workers = [worker(settings, number=number) for number in WORKERS]
+    return [Member(settings.services_netns, settings.services_address), *workers, *nodes]
 
 
 def create(settings: LabSettings) -> None:

@@ -29,6 +29,24 @@ _STRICT = _arg(
     ("--strict",), action="store_true", help="Warnings and what is not known fail as well"
 )
 _TIMEOUT = _arg(("--timeout",), type=float, default=30, help="Seconds for all answers together")
+_CONN_ID = _arg(
+    ("--conn-id",),
+    default=None,
+    help="Connection of the cluster that holds the Secrets; default: the management cluster's",
+)
+_NAMESPACE = _arg(("--namespace",), default="default", help="Of the Secrets; default: %(default)s")
+_GIT_SECRET = _arg(
+    ("--git-secret",), default="git-user-secret", help="Account for Git; default: %(default)s"
+)
+_REGISTRY_SECRET = _arg(
+    ("--registry-secret",),
+    default="reg-credentials",
+    help="Account for the registry; default: %(default)s",
+)
+_S3_SECRET = _arg(
+    ("--s3-secret",), default=None, help="A Secret with the guide's MINIO_... variables as keys"
+)
+_DRY_RUN = _arg(("--dry-run",), action="store_true", help="Say what would be done, do nothing")
 _WHY = _arg(("--why",), required=True, help="For whoever wonders later why it is still there")
 
 
@@ -40,6 +58,7 @@ def commands() -> list[GroupCommand]:
             help="Move running workloads between clusters",
             subcommands=(
                 *_FILES,
+                *_SECRETS,
                 *_MOVES,
                 *receiver_commands(),
             ),
@@ -56,6 +75,14 @@ def _command(name: str, help: str, module: str, *args: Any) -> ActionCommand:  #
 _FILES = (
     _command("lint", "Show every error of policy files", "lint.lint", _PATHS, _FORMAT),
     _command("export-schema", "Print the JSON Schema of a policy", "schema.export_schema"),
+)
+_SECRETS = (
+    _command(
+        "import-secrets",
+        "Make Airflow connections of the guide's Kubernetes Secrets",
+        "import_secrets.import_secrets",
+        *(_POLICIES, _CONN_ID, _NAMESPACE, _GIT_SECRET, _REGISTRY_SECRET, _S3_SECRET, _DRY_RUN),
+    ),
 )
 _MOVES = (
     _command(

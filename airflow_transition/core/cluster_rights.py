@@ -80,20 +80,34 @@ TOO_MUCH = Right("", "secrets", "list")
 """Whoever may read all Secrets uses an administrator's connection: no move needs them."""
 
 
-def needed_roles(policy: ClusterPolicy) -> tuple[str, ...]:
-    """Those that a policy's moves and failovers make use of in each of its clusters."""
+def needed_roles(policy: ClusterPolicy, *, directly: bool = False) -> tuple[str, ...]:
+    """Those that a policy's moves and failovers make use of in each of its clusters.
+
+    `directly`: its kubelets are asked for checkpoints themselves, past the API server's proxy.
+    """
     packages = policy.spec.package_selectors
     live = any(package.live_state_package for package in packages)
     hooks = any(package.quiesce or package.checkpoint_hooks for package in packages)
     volumes = any(manner_of(package) is Manner.VOLUMES for package in packages)
     wanted = {
         "airflow": True,
-        "checkpoint-proxy": live,
+        checkpoint_role(directly=directly): live,
         "failover": True,
         "quiesce-hooks": hooks,
         "velero": volumes,
     }
     return tuple(role for role, is_wanted in wanted.items() if is_wanted)
+
+
+def roles_of_move(policy: ClusterPolicy, *, is_source: bool, directly: bool) -> tuple[str, ...]:
+    """Those that one planned move makes use of in the cluster that it leaves, or comes to."""
+    leaving = (checkpoint_role(directly=directly), "quiesce-hooks")
+    needed = needed_roles(policy, directly=directly)
+    return tuple(role for role in needed if role == "airflow" or (is_source and role in leaving))
+
+
+def checkpoint_role(*, directly: bool) -> str:
+    return "checkpoint-direct" if directly else "checkpoint-proxy"
 
 
 def needed_namespaces(policy: ClusterPolicy) -> tuple[str, ...]:

@@ -19,6 +19,11 @@ class ImageNameError(PermanentError):
     """A name that no registry or runtime takes."""
 
 
+def is_repository(text: str) -> bool:
+    """Whether registries take it as a repository, or as the beginning of one."""
+    return _REPOSITORY.fullmatch(text) is not None
+
+
 def repository_of(checkpoint: ArchiveName, *, repository: str) -> str:
     """Give the repository of a container's images: `.../checkpoint-<ns>_<pod>-<container>`."""
     begin = repository_begin(checkpoint.namespace, pod=checkpoint.pod, repository=repository)

@@ -11,6 +11,7 @@ from airflow_transition.core.doctor import Check, Finding, Ill, Status, by_node
 from airflow_transition.core.health_report import ClusterReport, Health, NodeReport
 from airflow_transition.core.node_parity import Version, criu_of, line_of, runtime_of, version
 from airflow_transition.core.node_state import NodeState
+from airflow_transition.core.runc_conf_checks import runc_conf_findings
 
 OLDEST_KUBERNETES = (1, 30)
 """ContainerCheckpoint is on by default from here on."""
@@ -21,6 +22,9 @@ _SKEW_KUBELETS = 3
 _CLOCK_SKEW = timedelta(seconds=5)
 
 _PREPARE = "docs/how-to/prepare-nodes.md"
+_S3_CURE = (
+    "see its S3_ENDPOINT_URL, its key and the network policy: the agent's log names the error"
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Cluster:
     """By node."""
     is_target: bool
     """Something may be restored on it, not only checkpointed."""
+    heard: frozenset[str] = frozenset()
+    """Nodes whose agents the receiver hears."""
 
 
 def node_findings(cluster: Cluster, *, now: datetime, fresh: timedelta) -> Iterator[Finding]:
@@ -57,6 +63,7 @@ def node_findings(cluster: Cluster, *, now: datetime, fresh: timedelta) -> Itera
         if cluster.facts:
             yield from _criu(cluster)
             yield from _runc(cluster)
+            yield from runc_conf_findings(cluster.name, facts=cluster.facts)
 
 
 def _finding(cluster: Cluster, check: Check, ill: Ill) -> Finding:
@@ -139,10 +146,13 @@ def _agents(cluster: Cluster, *, now: datetime, fresh: timedelta) -> list[Findin
     for node in cluster.nodes or ():
         known = facts.get(node.name)
         found: list[Ill] = []
-        if known is None:
+        if node.name in cluster.heard and (known is None or now - known.measured > fresh):
+            text = f"its agent is heard, and wrote no facts for {_minutes(fresh)}: S3 is away"
+            found.append((Status.FAILED, text, _S3_CURE))
+        elif known is None:
             found.append((Status.FAILED, "no agent has written facts of it", cure))
         elif now - known.measured > fresh:
-            text = f"its facts are older than {int(fresh.total_seconds() // 60)} min"
+            text = f"its facts are older than {_minutes(fresh)}"
             found.append((Status.FAILED, text, "see why its agent is silent: its log says it"))
         elif _as_written(known, of=node) not in (None, node.runtime_version):
             text = f"its agent measured another {node.runtime} than the kubelet uses"
@@ -154,6 +164,10 @@ def _agents(cluster: Cluster, *, now: datetime, fresh: timedelta) -> list[Findin
         cure_of = "nothing if it was removed; else give its agent the node's name"
         ills[name] = [(Status.WARNING, text, cure_of)]
     return by_node(Check.AGENT, subject=cluster.name, ills=ills, well=f"on all {len(there)} nodes")
+
+
+def _minutes(duration: timedelta) -> str:
+    return f"{int(duration.total_seconds() // 60)} min"
 
 
 def _as_written(facts: NodeFacts, *, of: NodeState) -> str | None:

@@ -1,8 +1,8 @@
 """A policy document: which packages of a source cluster are protected, how, and where they may go.
 
 The field names are those of the cluster migration guide. What is ours in addition is optional:
-`spec.timeZone`, `spec.backupInformation`, `spec.failover`, `spec.retention`, `spec.notify`,
-`spec.velero`, `packageSelectors[].namespace`, `packageSelectors[].quiesce`,
+`spec.timeZone`, `spec.backupInformation`, `spec.failover`, `spec.retention`, `spec.registry`,
+`spec.notify`, `spec.velero`, `packageSelectors[].namespace`, `packageSelectors[].quiesce`,
 `packageSelectors[].checkpointHooks`, and `repo` of a target cluster. Rules that span several fields
 are in `policy_rules`.
 """
@@ -28,6 +28,7 @@ from airflow_transition.core.cron import Cron
 from airflow_transition.core.policy_failover import ConnectionId, Failover, Retention
 from airflow_transition.core.policy_hooks import CheckpointHooks, Quiesce
 from airflow_transition.core.policy_model import PolicyModel
+from airflow_transition.core.policy_registry import RegistryRules
 from airflow_transition.core.policy_rules import (
     FOUND,
     backup_dag_id,
@@ -166,6 +167,7 @@ class PolicySpec(PolicyModel):
     retention: Retention = Retention()
     velero: Velero = Velero()
     """For packages that are Stateful and not live."""
+    registry: RegistryRules = RegistryRules()
     notify: tuple[ConnectionId, ...] = ()
     """Airflow connections that are told how each run of the policy's DAGs ended."""
 

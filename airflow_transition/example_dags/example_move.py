@@ -6,6 +6,7 @@ from airflow.sdk import DAG, XComArg
 
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.operators.door import DoorCloseOperator
+from airflow_transition.operators.move_checkup import MoveCheckupOperator
 from airflow_transition.operators.move_settle import MoveSettleOperator
 from airflow_transition.operators.plan import TransitionPlanOperator
 from airflow_transition.operators.pod_checkpoint import PodCheckpointOperator
@@ -44,6 +45,9 @@ POLICY = ClusterPolicy.of_document(
 
 # No dagrun_timeout: Airflow would skip the teardown, and the door would stay closed.
 with DAG("example_move", schedule=None, max_active_runs=1, tags={"transition", "example"}) as dag:
+    preflight = MoveCheckupOperator(
+        task_id="preflight", policy=POLICY, package="video", target="automatic"
+    )
     plan = TransitionPlanOperator(
         task_id="plan", policy=POLICY, package="video", target="automatic", plan_only="False"
     )
@@ -65,4 +69,4 @@ with DAG("example_move", schedule=None, max_active_runs=1, tags={"transition", "
         verify_task="verify",
         retire_task="retire",
     ).as_teardown(setups=plan, on_failure_fail_dagrun=True)
-    plan >> close_door >> checkpoint >> image >> promote >> verify >> retire >> settle
+    preflight >> plan >> close_door >> checkpoint >> image >> promote >> verify >> retire >> settle

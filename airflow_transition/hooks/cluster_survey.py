@@ -1,7 +1,9 @@
 """What the doctor asks an API server; nothing of it changes anything.
 
 GET    /version
+GET    /apis                                                          everybody may
 GET    /api/v1/nodes                                                  paged
+GET    /apis/apps/v1/namespaces/kube-system/deployments               paged
 POST   /apis/authorization.k8s.io/v1/selfsubjectaccessreviews         everybody may
 POST   /api/v1/namespaces?dryRun=All                                  409: it is there already
 GET    /api/v1/namespaces/kube-flannel/configmaps/kube-flannel-cfg    only where Flannel runs; no
@@ -16,13 +18,16 @@ from threading import Lock
 from airflow.sdk import BaseHook
 
 from airflow_transition.core.cluster_rights import Right
+from airflow_transition.core.cluster_wide_checks import cloud_networks
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.network_checks import flannel_network
 from airflow_transition.core.node_state import Network, NodeState, linux_nodes
 from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.kube_api import Json, KubeApi, refusal
+from airflow_transition.hooks.kubelet_road import Road, road_of
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_SYSTEM = "/apis/apps/v1/namespaces/kube-system/deployments"
 _FLANNEL = "/api/v1/namespaces/kube-flannel/configmaps/kube-flannel-cfg"
 
 
@@ -43,6 +48,22 @@ class ClusterSurveyHook(BaseHook):
     def version(self) -> str:
         """The API server's own: `v1.36.2`."""
         return str(self._api.read("/version").get("gitVersion", ""))
+
+    def checkpoints_directly(self) -> bool:
+        """Whether its kubelets are asked themselves, as the connection says."""
+        return road_of(self._api) is Road.KUBELET
+
+    def api_groups(self) -> frozenset[str]:
+        """Names of the API groups that it serves."""
+        groups = self._api.read("/apis").get("groups") or ()
+        return frozenset(str(group.get("name", "")) for group in groups)
+
+    def cloud_networks(self) -> tuple[Network, ...] | str | None:
+        """Where the cloud's controller takes the pods to be; None: there is none, or unsaid."""
+        for deployment in self._api.items(_SYSTEM):
+            if (found := cloud_networks(deployment)) is not None:
+                return found
+        return None
 
     def nodes(self) -> tuple[NodeState, ...]:
         return linux_nodes(self._api.items("/api/v1/nodes"))

@@ -21,10 +21,13 @@ from airflow_transition.core.cluster_rights import (
     needed_namespaces,
     needed_roles,
     rights_findings,
+    roles_of_move,
 )
+from airflow_transition.core.cluster_wide_checks import cloud_network_findings, engine_finding
 from airflow_transition.core.doctor import Check, Finding, Report, Status
 from airflow_transition.core.errors import PermanentError, TemporaryError, TransitionError
 from airflow_transition.core.fit_checks import fit_findings
+from airflow_transition.core.health_report import Health
 from airflow_transition.core.network_checks import network_findings
 from airflow_transition.core.node_checks import Cluster, heartbeat_findings, node_findings
 from airflow_transition.core.node_state import Network, NodeState
@@ -64,6 +67,9 @@ class _ApiAnswers:
     nodes: tuple[NodeState, ...] | TransitionError
     allowed: Mapping[Right, bool | str]
     flannel: Network | str | None
+    roles: Mapping[str, frozenset[Right]]
+    groups: frozenset[str] | TransitionError
+    cloud: tuple[Network, ...] | str | TransitionError | None
 
 
 @dataclass
@@ -72,10 +78,12 @@ class Checkup:
 
     :param policies: whose clusters and packages.
     :param timeout: for all of it; what has not answered by then is reported so.
+    :param leaving: for one planned move: the cluster that is left. Only its rights are asked for.
     """
 
     policies: Sequence[ClusterPolicy]
     timeout: timedelta = timedelta(seconds=30)
+    leaving: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def run(self) -> Report:
@@ -115,13 +123,14 @@ class Checkup:
         """Its version first: a server that is away costs one answer's patience, not fifty."""
         survey = outside.survey(cluster, patience=_PATIENCE)
         version = survey.version()
-        rights = {right for role in self._roles(cluster).values() for right in role}
+        roles = self._roles(cluster, directly=survey.checkpoints_directly())
+        rights = {right for role in roles.values() for right in role}
         namespaces = self._namespaces(cluster)
         asks: dict[Right | str, Callable[[], Any]] = {
             right: partial(survey.may, right, namespaces=namespaces) for right in rights
         }
         asks[TOO_MUCH] = partial(survey.may, TOO_MUCH)
-        asks["nodes"] = survey.nodes
+        asks |= {"nodes": survey.nodes, "groups": survey.api_groups, "cloud": survey.cloud_networks}
         said = within(self.timeout, asks, threads=_THREADS_EACH)
         nodes = said.pop("nodes")
         runs_flannel = not isinstance(nodes, TransitionError) and any(one.flannel for one in nodes)
@@ -134,6 +143,9 @@ class Checkup:
                 if isinstance(right, Right)
             },
             flannel=survey.flannel() if runs_flannel else None,
+            roles=roles,
+            groups=said["groups"],
+            cloud=said["cloud"],
         )
 
     def _ask_git(self, cluster: str) -> dict[str, Files]:
@@ -162,7 +174,9 @@ class Checkup:
             yield of_error(Check.API_SERVER, subject=cluster, error=api)
         nodes = api.nodes if known and not isinstance(api.nodes, TransitionError) else None
         if known and nodes is None:
-            yield of_error(Check.NODES_READY, subject=cluster, error=api.nodes)
+            # A move needs no right to list nodes: its plan goes by their agents' facts.
+            status = Status.FAILED if self.leaving is None else Status.UNKNOWN
+            yield of_error(Check.NODES_READY, subject=cluster, error=api.nodes, status=status)
         if isinstance(facts, TransitionError):
             yield of_error(Check.AGENT, subject=cluster, error=facts, status=Status.UNKNOWN)
         state = Cluster(
@@ -171,12 +185,15 @@ class Checkup:
             nodes=nodes,
             facts=None if isinstance(facts, TransitionError) else facts,
             is_target=any(cluster in _targets(policy) for policy in self.policies),
+            heard=_heard(cluster, answers),
         )
         yield from node_findings(state, now=self.now, fresh=_FRESH)
         if known:
-            yield from rights_findings(cluster, roles=self._roles(cluster), allowed=api.allowed)
+            yield from rights_findings(cluster, roles=api.roles, allowed=api.allowed)
+            yield _of_engine(cluster, api.groups)
         if nodes:
             yield from network_findings(cluster, nodes, flannel=api.flannel)
+            yield from _of_cloud(cluster, nodes, api.cloud)
         yield from _of_heartbeats(cluster, answers, nodes=nodes)
         yield _of_git(cluster, answers["git", cluster])
         if any(policy.source.name == cluster for policy in self.policies):
@@ -245,8 +262,14 @@ class Checkup:
     def _policies_on(self, cluster: str) -> list[ClusterPolicy]:
         return [policy for policy in self.policies if cluster in policy.clusters]
 
-    def _roles(self, cluster: str) -> dict[str, frozenset[Right]]:
-        needed = {role for policy in self._policies_on(cluster) for role in needed_roles(policy)}
+    def _roles(self, cluster: str, *, directly: bool) -> dict[str, frozenset[Right]]:
+        needed: set[str] = set()
+        for policy in self._policies_on(cluster):
+            if self.leaving is None:
+                needed.update(needed_roles(policy, directly=directly))
+            else:
+                is_source = cluster == self.leaving
+                needed.update(roles_of_move(policy, is_source=is_source, directly=directly))
         return {role: rights for role, rights in ROLES.items() if role in needed}
 
     def _namespaces(self, cluster: str) -> tuple[str, ...]:
@@ -287,6 +310,32 @@ def _newest_points(cluster: str, *, store: "CheckpointStoreHook") -> list[Restor
     inventory = store.inventory
     found = [inventory.newest(place) for place in islice(inventory.workloads(cluster), _WORKLOADS)]
     return [point for point in found if point is not None]
+
+
+def _heard(cluster: str, answers: Mapping[tuple[str, str], Any]) -> frozenset[str]:
+    """Nodes whose agents are alive, by the receiver's word."""
+    fleet = answers.get(("receiver", ""))
+    if fleet is None or isinstance(fleet, TransitionError):
+        return frozenset()
+    reports = (report for report in fleet.clusters if report.cluster == cluster)
+    nodes = (node for report in reports for node in report.nodes)
+    return frozenset(node.node for node in nodes if node.health is Health.READY)
+
+
+def _of_engine(cluster: str, groups: "frozenset[str] | TransitionError") -> Finding:
+    if isinstance(groups, TransitionError):
+        return of_error(Check.GITOPS, subject=cluster, error=groups, status=Status.UNKNOWN)
+    return engine_finding(cluster, groups=groups)
+
+
+def _of_cloud(
+    cluster: str,
+    nodes: Sequence[NodeState],
+    cloud: "tuple[Network, ...] | str | TransitionError | None",
+) -> list[Finding]:
+    if isinstance(cloud, TransitionError):
+        return [of_error(Check.CLOUD_NETWORK, subject=cluster, error=cloud, status=Status.UNKNOWN)]
+    return cloud_network_findings(cluster, nodes, cloud=cloud)
 
 
 def _of_heartbeats(

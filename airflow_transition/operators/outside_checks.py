@@ -39,8 +39,13 @@ class OutsideChecks:
 
     def findings(self, answers: Answers) -> Iterator[Finding]:
         yield from _of_bucket(answers[_BUCKET, ""])
-        yield from _of_registry(answers)
+        yield from _of_registry(answers, may_be_public=self._may_be_public)
         yield self._of_receiver(answers[_RECEIVER, ""])
+
+    @property
+    def _may_be_public(self) -> bool:
+        """One registry serves all policies: the strictest of them decides."""
+        return all(policy.spec.registry.may_be_public for policy in self.policies)
 
     def _registry_privacy(self) -> tuple[bool, bool]:
         """Whether anybody may pull, and whether there was an image to try it with."""
@@ -127,13 +132,13 @@ def _of_bucket(answer: tuple[str, list[str], bool] | TransitionError) -> Iterato
         yield _well(Check.BUCKET_PRIVATE, _BUCKET, "it refuses who has no key")
 
 
-def _of_registry(answers: Answers) -> Iterator[Finding]:
+def _of_registry(answers: Answers, *, may_be_public: bool) -> Iterator[Finding]:
     check = answers[_REGISTRY, ""]
     if isinstance(check, TransitionError):
         yield of_error(Check.REGISTRY, subject=_REGISTRY, error=check)
         return
     yield _well(Check.REGISTRY, _REGISTRY, "it answers, and takes the login")
-    yield _of_privacy(answers[_REGISTRY, "private"])
+    yield _of_privacy(answers[_REGISTRY, "private"], may_be_public=may_be_public)
     deletion = answers[_REGISTRY, "deletion"]
     if isinstance(deletion, TransitionError):
         warning = Status.WARNING  # moves and failovers do without
@@ -142,7 +147,7 @@ def _of_registry(answers: Answers) -> Iterator[Finding]:
         yield _well(Check.REGISTRY_DELETION, _REGISTRY, "it deletes images")
 
 
-def _of_privacy(answer: tuple[bool, bool] | TransitionError) -> Finding:
+def _of_privacy(answer: tuple[bool, bool] | TransitionError, *, may_be_public: bool) -> Finding:
     check = Check.REGISTRY_PRIVATE
     if isinstance(answer, TransitionError):
         return of_error(check, subject=_REGISTRY, error=answer, status=Status.UNKNOWN)
@@ -150,7 +155,7 @@ def _of_privacy(answer: tuple[bool, bool] | TransitionError) -> Finding:
     if is_open:
         return Finding(
             check=check,
-            status=Status.FAILED,
+            status=Status.WARNING if may_be_public else Status.FAILED,
             subject=_REGISTRY,
             found="anybody may pull the images: the memory of processes",
             cure=f"make the repository private, or let the registry ask for a login: {_SECURITY}",

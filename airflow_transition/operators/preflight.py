@@ -48,7 +48,7 @@ class Preflight:
 
     def __init__(self, policy: ClusterPolicy, *, package: str, target: str) -> None:
         self.policy = policy
-        self.package = _live_package(policy, name=package)
+        self.package = live_package(policy, name=package)
         self.wanted = target
         self.store = outside.store()
 
@@ -236,7 +236,7 @@ def source_epoch(policy: ClusterPolicy, *, cluster: str) -> int | None:
     return None
 
 
-def _live_package(policy: ClusterPolicy, *, name: str) -> PackageSelector:
+def live_package(policy: ClusterPolicy, *, name: str) -> PackageSelector:
     try:
         package = policy.package(name)
     except KeyError as error:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -52,10 +53,8 @@ class SimulatedApi:
         return self._said(method, path, query=query, body=body)
 
     def _said(self, method: str, path: str, *, query: Json, body: bytes) -> tuple[int, Json]:
-        if path == "/version":
-            return 200, {"gitVersion": "v1.36.2"}
-        if path == "/api/v1/nodes":
-            return 200, {"metadata": {}, "items": [_node(name) for name in node_names()]}
+        if found := _READ.get(path):
+            return 200, found()
         if path.endswith("/selfsubjectaccessreviews"):
             asked = json.loads(body)["spec"]["resourceAttributes"]
             return 201, {"status": {"allowed": asked["resource"] != "secrets"}}
@@ -66,6 +65,27 @@ class SimulatedApi:
 
 def node_names() -> list[str]:
     return [f"node-{number:02}" for number in range(NODES)]
+
+
+def _list(items: list[Json]) -> Json:
+    return {"metadata": {}, "items": items}
+
+
+_READ: Mapping[str, Callable[[], Json]] = {
+    "/version": lambda: {"gitVersion": "v1.36.2"},
+    "/apis": lambda: {"groups": [{"name": "argoproj.io"}]},
+    "/api/v1/nodes": lambda: _list([_node(name) for name in node_names()]),
+    "/apis/apps/v1/namespaces/kube-system/deployments": lambda: _list([_cloud_controller()]),
+}
+
+
+def _cloud_controller() -> Json:
+    command = ["cloud-controller-manager", "--cluster-cidr=10.244.0.0/16"]
+    containers = [{"name": "cloud-controller-manager", "command": command}]
+    return {
+        "metadata": {"name": "cloud-controller-manager"},
+        "spec": {"template": {"spec": {"containers": containers}}},
+    }
 
 
 def _node(name: str) -> Json:

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.api.roles import SHIPPED, Right, rights_of
 from lab.description import write_private
 
 DIRECT_USER = "system:serviceaccount:default:direct"
@@ -18,9 +19,13 @@ class Identity:
 
     user: str
     verbs: frozenset[str] | None = None
-    """None: everything is allowed."""
+    """On everything but nodes/proxy."""
+    rights: frozenset[Right] | None = None
+    """These and no other. None of both: everything is allowed."""
 
-    def may(self, verb: str, *, resource: str) -> bool:
+    def may(self, verb: str, *, resource: str, group: str = "") -> bool:
+        if self.rights is not None:
+            return (group, resource, verb) in self.rights
         if self.verbs is None:
             return True
         return verb in self.verbs and resource != "nodes/proxy"
@@ -43,15 +48,21 @@ class Identities:
 
 
 def load(*, admin_token: str, folder: Path) -> Identities:
-    """The admin's token, and a restricted one that is kept in `tokens.json` for tests."""
+    """The admin's token, and those of restricted users, kept in `tokens.json` for tests."""
     file = folder / "tokens.json"
     if not file.exists():
-        write_private(file, content=json.dumps({DIRECT_USER: secrets.token_hex(20)}) + "\n")
+        made = {user: secrets.token_hex(20) for user in (DIRECT_USER, *SHIPPED)}
+        write_private(file, content=json.dumps(made) + "\n")
     restricted = json.loads(file.read_text())
-    reader = frozenset({"get", "list"})
     return Identities(
         {
             admin_token: Identity("system:admin"),
-            **{token: Identity(user, verbs=reader) for user, token in restricted.items()},
+            **{token: _restricted(user) for user, token in restricted.items()},
         }
     )
+
+
+def _restricted(user: str) -> Identity:
+    if user in SHIPPED:
+        return Identity(user, rights=rights_of(user))
+    return Identity(user, verbs=frozenset({"get", "list"}))

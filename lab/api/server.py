@@ -42,6 +42,7 @@ class Server:
         """The ASGI application; the cluster works while it is up."""
         routes: list[BaseRoute] = [
             Route("/version", self._guarded(self._version)),
+            Route("/apis", self._guarded(self._groups)),
             Route(
                 "/api/v1/nodes/{node}/proxy/checkpoint/{namespace}/{pod}/{container}",
                 self._guarded(self._checkpoint, subresource="nodes/proxy"),
@@ -114,8 +115,10 @@ class Server:
         identity = self._identities.of(asked.headers.get("authorization", ""))
         if identity is None:
             raise unauthorized()
-        if resource and not identity.may(verb, resource=resource):
-            kind = next(each for each in KINDS if each.plural == resource.partition("/")[0])
+        if not resource:
+            return
+        kind = next(each for each in KINDS if each.plural == resource.partition("/")[0])
+        if not identity.may(verb, resource=resource, group=kind.group):
             place = asked.path_params
             name = place.get("name") or (
                 place.get("node", "") if kind == NODE else place.get("pod", "")
@@ -132,6 +135,12 @@ class Server:
     async def _version(self, _: Request) -> Response:
         return json_answer(_VERSION | {"platform": f"linux/{architecture()}"})
 
+    async def _groups(self, _: Request) -> Response:
+        """Discovery, which every user may: the API groups of this slice."""
+        versions = {kind.group: kind.version for kind in KINDS if kind.group}
+        groups = [_group(name, version) for name, version in versions.items()]
+        return json_answer({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+
     async def _review(self, request: Request) -> Response:
         """A SelfSubjectAccessReview: what this user may, by the same rights that guard the rest."""
         identity = self._identities.of(request.headers.get("authorization", ""))
@@ -139,7 +148,9 @@ class Server:
         asked = review.get("spec", {}).get("resourceAttributes", {})
         parts = (asked.get("resource", ""), asked.get("subresource", ""))
         resource = "/".join(part for part in parts if part)
-        may = identity is not None and identity.may(asked.get("verb", ""), resource=resource)
+        may = identity is not None and identity.may(
+            asked.get("verb", ""), resource=resource, group=asked.get("group", "")
+        )
         return json_answer(review | {"status": {"allowed": may}}, status=HTTPStatus.CREATED)
 
     async def _checkpoint(self, request: Request) -> Response:
@@ -210,6 +221,11 @@ class Server:
         answer = objects.delete(self._cluster.store, kind, **_place(kind, request))
         await self._cluster.settle()
         return json_answer(answer)
+
+
+def _group(name: str, version: str) -> Object:
+    served = {"groupVersion": f"{name}/{version}", "version": version}
+    return {"name": name, "versions": [served], "preferredVersion": served}
 
 
 def _place(kind: Kind, request: Request) -> dict[str, str]:

@@ -7,53 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from lab import lifecycle, video
+from lab import lifecycle
 from lab.airflow import AirflowInstance, end_leftovers, free_port
 from lab.client import Client
 from lab.connections import connections_of
 from lab.description import LabDescription
 from lab.story import Story
 from tests.own_lab import ROOT, settings_for
-from tests.system.ground import SOURCE, TARGET
+from tests.system.ground import SOURCE
 from tests.system.stage import (
     CHECKPOINT_DAG,
     EXAMPLES,
     MIGRATE_DAG,
-    POLICY,
     RETENTION_DAG,
     Stage,
+    write_policy,
 )
 
 _LOGS = ROOT / ".lab-tests" / "system-logs"
 _FIGURES = pytest.StashKey[list[str]]()
 
 _EXAMPLE_REPO = "https://git.example/cluster1-azure.git"
-
-_POLICY = """\
-apiVersion: transition.dcnlab.ssu.ac.kr/v1
-kind: ClusterPolicy
-metadata:
-  name: {name}
-spec:
-  clusterSelector:
-    name: {source}
-    repo: {repo}
-    repoType: git
-  selectMode: Specific
-  packageSelectors:
-    - name: {package}
-      packagePath: {package}
-      packageType: Stateful
-      liveStatePackage: true
-      backupInformation:
-        - name: by-hand
-          backupType: Manual
-  targetClusterPolicy:
-    preferClusters:
-      - name: {target}
-        repoType: git
-        weight: 100
-"""
 
 
 @pytest.fixture(scope="session")
@@ -69,16 +43,7 @@ def lab() -> Iterator[LabDescription]:
 @pytest.fixture(scope="session")
 def airflow(lab: LabDescription) -> Iterator[AirflowInstance]:
     policies = lab.state / "policies"
-    policies.mkdir()
-    (policies / "system.yaml").write_text(
-        _POLICY.format(
-            name=POLICY,
-            source=SOURCE,
-            target=TARGET,
-            package=video.PACKAGE,
-            repo=lab.git.repositories[SOURCE],
-        )
-    )
+    write_policy(lab, folder=policies)
     examples = _examples(lab)
     instance = AirflowInstance(
         lab.state / "airflow",
@@ -128,8 +93,14 @@ def image(lab: LabDescription) -> str:
 
 
 @pytest.fixture
-def stage(lab: LabDescription, airflow: AirflowInstance, pytestconfig: pytest.Config) -> Stage:
-    return Stage(lab=lab, airflow=airflow, say=pytestconfig.stash[_FIGURES].append)
+def stage(lab: LabDescription, airflow: AirflowInstance, say: Callable[[str], None]) -> Stage:
+    return Stage(lab=lab, airflow=airflow, say=say)
+
+
+@pytest.fixture
+def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Takes figures, which are shown at the end of the test run."""
+    return pytestconfig.stash[_FIGURES].append
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,10 +10,10 @@ import requests
 from lab import video
 from lab.airflow import AirflowInstance
 from lab.client import Client, wait_for
-from lab.description import CLUSTERS
+from lab.description import CLUSTERS, LabDescription
 from lab.poller import Poller
 from lab.timeline import spans_of, table
-from tests.system.ground import SOURCE, Ground, wait_until
+from tests.system.ground import SOURCE, TARGET, Ground, wait_until
 
 POLICY = "system"
 CHECKPOINT_DAG = f"checkpoint.{POLICY}.{video.PACKAGE}.by-hand"
@@ -27,6 +27,32 @@ EXAMPLES = (
     "example_restore_point",
     "example_retention",
 )
+
+_POLICY = """\
+apiVersion: transition.dcnlab.ssu.ac.kr/v1
+kind: ClusterPolicy
+metadata:
+  name: {name}
+spec:
+  clusterSelector:
+    name: {source}
+    repo: {repo}
+    repoType: git
+  selectMode: Specific
+  packageSelectors:
+    - name: {package}
+      packagePath: {package}
+      packageType: Stateful
+      liveStatePackage: true
+      backupInformation:
+        - name: by-hand
+          backupType: Manual
+  targetClusterPolicy:
+    preferClusters:
+      - name: {target}
+        repoType: git
+        weight: 100
+"""
 
 
 @dataclass(frozen=True)
@@ -97,3 +123,16 @@ class Stage(Ground):
 def _is_empty(client: Client) -> bool:
     found = client.call("GET", f"/api/v1/namespaces/{client.namespace}")
     return not client.pods() and found.status_code == requests.codes.not_found
+
+
+def write_policy(lab: LabDescription, *, folder: Path) -> None:
+    """The policy of these tests, for an Airflow of this lab."""
+    folder.mkdir(parents=True)
+    text = _POLICY.format(
+        name=POLICY,
+        source=SOURCE,
+        target=TARGET,
+        package=video.PACKAGE,
+        repo=lab.git.repositories[SOURCE],
+    )
+    (folder / "system.yaml").write_text(text)

@@ -24,7 +24,10 @@ pytestmark = pytest.mark.timeout(600)
 
 ROUNDS = int(os.environ.get("SYSTEM_ROUNDS", "1"))
 HEAP_MIB = 32
-TASKS = ("plan", "close_door", "checkpoint", "image", "promote", "verify", "retire", "settle")
+TASKS = (
+    *("preflight", "plan", "close_door", "checkpoint", "image"),
+    *("promote", "verify", "retire", "settle"),
+)
 BEGUN = {"running", "success", "up_for_retry", "failed"}
 MOVE = {"package": video.PACKAGE, "target": "automatic", "dry_run": False}
 

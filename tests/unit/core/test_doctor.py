@@ -69,6 +69,7 @@ def facts(name: str = "node-a", **changes: Any) -> NodeFacts:
         containerd="2.3.3",
         crio=None,
         podman=None,
+        runc_conf=("tcp-close",),
     )
     return made.model_copy(update=changes)
 
@@ -110,6 +111,7 @@ def test_nodes_that_have_all_are_well() -> None:
         Check.AGENT,
         Check.CRIU,
         Check.RUNC,
+        Check.RUNC_CONF,
     }
     assert all(statuses(each) == [Status.OK] for each in found.values())
 

@@ -144,7 +144,8 @@ def test_settle_alone_ends_a_move_and_runs_whatever_failed(policy: ClusterPolicy
     assert settle.upstream_task_ids == {"plan", "retire"}
     assert built.get_task("plan").is_setup
     chain = {"close_door", "checkpoint", "image", "promote", "verify", "retire"}
-    assert settle.get_flat_relative_ids(upstream=True) == {"plan", *chain}
+    assert settle.get_flat_relative_ids(upstream=True) == {"preflight", "plan", *chain}
+    assert built.get_task("plan").upstream_task_ids == {"preflight"}
 
 
 def test_nobody_waits_for_the_restore_point_behind_a_closed_door(policy: ClusterPolicy) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from airflow_transition import outside
 from airflow_transition.core.cluster_rights import TOO_MUCH, Right
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.health_report import ClusterReport, FleetReport
-from airflow_transition.core.node_state import NodeState
+from airflow_transition.core.node_state import Network, NodeState
 from airflow_transition.core.remains import WorkloadPlace
 from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.hooks import bucket_survey
+from airflow_transition.hooks.kubelet_road import Road
 from tests.unit.operators.world import SOURCE, TARGET, FakeReceiver, FakeRegistry, FakeStore, World
 
 
@@ -28,6 +30,11 @@ class Outside:
     bucket_open: list[str] = field(default_factory=list)
     registry_open: bool = False
     deletes: bool = True
+    roads: dict[str, Road | Exception] = field(default_factory=dict)
+    """To a cluster's kubelets, where it is not the API server's."""
+    groups: frozenset[str] = frozenset({"apps", "argoproj.io"})
+    cloud: str | None = None
+    """What the cloud controller says is the pods' network."""
     changes: dict[str, Any] = field(default_factory=dict)
     """Of every Node."""
 
@@ -60,6 +67,18 @@ class FakeSurvey:
         if right == TOO_MUCH:
             return False
         return (self.cluster, str(right)) not in self.out.refused
+
+    def checkpoints_directly(self) -> bool:
+        road = self.out.roads.get(self.cluster, Road.API_SERVER)
+        if isinstance(road, Exception):
+            raise road
+        return road is Road.KUBELET
+
+    def api_groups(self) -> frozenset[str]:
+        return self.out.groups
+
+    def cloud_networks(self) -> tuple[Network, ...] | str | None:
+        return (ip_network(self.out.cloud),) if self.out.cloud else None
 
     def takes_namespace(self, name: str) -> bool:
         self.out.world.ask(f"kube:{self.cluster}")
@@ -102,9 +121,10 @@ class _Inventory:
         return [point for point in points if point.cluster == cluster]
 
 
-def lay(monkeypatch: pytest.MonkeyPatch, world: World) -> Outside:
+def lay(monkeypatch: pytest.MonkeyPatch, world: World, *, checkpointed: bool = True) -> Outside:
     out = Outside(world)
-    world.checkpointed()
+    if checkpointed:
+        world.checkpointed()
 
     def deletions(_: Any) -> None:
         if not out.deletes:

@@ -1,6 +1,7 @@
 """The doctor's rounds: what is away or wrong is said where it is, and hides nothing else."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from airflow_transition.core.doctor import Check, Finding, Status
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.hooks.connection import ConnectionNotGivenError
+from airflow_transition.hooks.kubelet_road import Road
 from airflow_transition.operators.checkup import Checkup
 from airflow_transition.operators.doctor import NotWellError, TransitionDoctorOperator
 from tests.unit.operators.conftest import put_outside
@@ -51,10 +53,12 @@ def in_namespace(policy: ClusterPolicy) -> ClusterPolicy:
 def test_a_site_that_has_all_is_well_and_each_part_was_looked_at(
     policy: ClusterPolicy, out: Outside
 ) -> None:
+    out.cloud = "10.244.0.0/16"
     report = Checkup([in_namespace(policy)]).run()
     assert report.not_well == ()
     looked = {finding.check for finding in report.findings}
-    assert looked == set(Check) - {Check.NETWORK_POLICY}  # there is no Flannel
+    # there is no Flannel, and Podman does not go by runc.conf
+    assert looked == set(Check) - {Check.NETWORK_POLICY, Check.RUNC_CONF}
 
 
 def test_nothing_is_changed_by_looking(policy: ClusterPolicy, out: Outside, world: World) -> None:
@@ -108,6 +112,52 @@ def test_a_missing_right_names_its_cluster(policy: ClusterPolicy, out: Outside) 
     found = ills(policy)
     assert set(found) == {(Check.RIGHTS, TARGET)}
     assert "list pods" in found[Check.RIGHTS, TARGET].found
+
+
+def test_where_kubelets_are_asked_themselves_nobody_asks_for_the_proxy(
+    policy: ClusterPolicy, out: Outside
+) -> None:
+    out.refused |= {(SOURCE, "create nodes/proxy"), (TARGET, "create nodes/proxy")}
+    assert set(ills(policy)) == {(Check.RIGHTS, SOURCE), (Check.RIGHTS, TARGET)}
+    out.roads = {SOURCE: Road.KUBELET}
+    assert set(ills(policy)) == {(Check.RIGHTS, TARGET)}
+    out.refused.add((SOURCE, "create nodes/checkpoint"))
+    assert "create nodes/checkpoint" in ills(policy)[Check.RIGHTS, SOURCE].found
+
+
+def test_a_move_asks_for_its_own_rights_only(policy: ClusterPolicy, out: Outside) -> None:
+    """No checkpoint is asked of the cluster that it comes to, and no failover of any."""
+    out.refused |= {(TARGET, "create nodes/proxy"), (TARGET, "patch deployments.apps")}
+    assert Checkup([policy], leaving=SOURCE).run().failed == ()
+    out.refused.add((SOURCE, "create nodes/proxy"))
+    (finding,) = Checkup([policy], leaving=SOURCE).run().failed
+    assert (finding.check, finding.subject) == (Check.RIGHTS, SOURCE)
+
+
+def test_a_cluster_in_which_nothing_applies_git_is_told(
+    policy: ClusterPolicy, out: Outside
+) -> None:
+    out.groups = frozenset({"apps"})
+    assert {check for check, _ in ills(policy)} == {Check.GITOPS}
+
+
+def test_an_agent_that_is_heard_and_writes_no_facts_does_not_reach_s3(
+    policy: ClusterPolicy, out: Outside, world: World
+) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    report = Checkup([policy], now=later).run()
+    found = {one.subject: one.found for one in report.failed if one.check is Check.AGENT}
+    assert "S3 is away" in found[SOURCE]
+
+
+def test_a_public_registry_is_a_warning_where_every_policy_allows_it(
+    policy: ClusterPolicy, out: Outside
+) -> None:
+    out.registry_open = True
+    allowing = changed(policy, registry={"mayBePublic": True})
+    assert ills(allowing)[Check.REGISTRY_PRIVATE, "registry"].status is Status.WARNING
+    report = Checkup([allowing, policy]).run()
+    assert [one.check for one in report.failed] == [Check.REGISTRY_PRIVATE]
 
 
 def test_a_public_bucket_and_a_public_registry_fail(policy: ClusterPolicy, out: Outside) -> None:

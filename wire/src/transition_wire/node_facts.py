@@ -36,6 +36,9 @@ class NodeFacts(WireModel):
     containerd: str | None
     crio: str | None
     podman: str | None
+    runc_conf: tuple[str, ...] | None = None
+    """What /etc/criu/runc.conf has CRIU do at every checkpoint, a line each; empty: there is none.
+    None: nobody looked."""
 
 
 def node_facts_key(*, prefix: str, cluster: str, node: str) -> str:

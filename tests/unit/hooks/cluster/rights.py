@@ -26,10 +26,12 @@ Right = tuple[str, str, str]
 EVERYBODYS: frozenset[Right] = frozenset(
     {
         ("url", "/version", "get"),
+        ("url", "/apis", "get"),
         ("authorization.k8s.io", "selfsubjectaccessreviews", "create"),
     }
 )
-"""Granted to everybody by Kubernetes' own roles (system:public-info-viewer, system:basic-user)."""
+"""Granted to everybody by Kubernetes' own roles (system:public-info-viewer, system:discovery,
+system:basic-user)."""
 
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
 _RESOURCE = re.compile(

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from ipaddress import ip_network
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -13,7 +14,7 @@ from airflow_transition.hooks.connection import ConnectionNotGivenError
 from airflow_transition.hooks.kube_api import NotAllowedError
 
 from .api_server import ApiServer, answer, status
-from .conftest import Exchange
+from .conftest import Exchange, kubeconfig
 from .rights import granted
 
 NAMESPACES = "/api/v1/namespaces"
@@ -78,6 +79,37 @@ def test_flannels_network_is_read_where_that_is_allowed(
     assert str(survey.flannel()) == "10.244.0.0/16"
     api.on_call = lambda _method, _path: status(404, "not found")
     assert survey.flannel() == "no such object"
+
+
+def test_engines_are_known_by_their_api_groups(survey: ClusterSurveyHook, api: ApiServer) -> None:
+    groups = {"groups": [{"name": "apps"}, {"name": "argoproj.io"}]}
+    api.on_call = lambda _method, path: answer(groups) if path == "/apis" else None
+    assert survey.api_groups() == {"apps", "argoproj.io"}
+
+
+def test_the_cloud_controllers_network_is_read_with_the_rights_that_are_shipped(
+    survey: ClusterSurveyHook, api: ApiServer
+) -> None:
+    assert survey.cloud_networks() is None
+    command = ["cloud-controller-manager", "--cluster-cidr=192.168.0.0/16"]
+    containers = [{"name": "cloud-controller-manager", "command": command}]
+    pod = {"spec": {"template": {"spec": {"containers": containers}}}}
+    kube_system = "/apis/apps/v1/namespaces/kube-system/deployments"
+    api.add(kube_system, {"metadata": {"name": "cloud-controller-manager"}, **pod})
+    assert survey.cloud_networks() == (ip_network("192.168.0.0/16"),)
+
+
+def test_the_road_to_kubelets_is_what_the_connection_says(
+    monkeypatch: pytest.MonkeyPatch, survey: ClusterSurveyHook, httpserver: HTTPServer
+) -> None:
+    assert not survey.checkpoints_directly()
+    extra = {
+        "kube_config": json.dumps(kubeconfig(httpserver.url_for("/"))),
+        "checkpoint_road": "kubelet",
+    }
+    direct = json.dumps({"conn_type": "kubernetes", "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_DIRECT", direct)
+    assert ClusterSurveyHook("direct").checkpoints_directly()
 
 
 def test_a_cluster_without_a_connection_is_not_the_one_nearby() -> None:
