@@ -49,10 +49,11 @@ def put(
     keys = [column.name for column in table.primary_key]
     insert = store.upsert(table)
     others = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-    statement = insert.on_conflict_do_update(index_elements=keys, set_=others)
-    if not others:
-        statement = insert.on_conflict_do_nothing()
-    connection.execute(statement, rows)
+    if others:
+        insert = insert.on_conflict_do_update(index_elements=keys, set_=others)
+    else:
+        insert = insert.on_conflict_do_nothing()
+    connection.execute(insert, rows)
 
 
 def _put_policy(store: Store, connection: Connection, *, policy: ToldPolicy) -> set[Key]:
