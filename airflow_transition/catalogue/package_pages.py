@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, or_, select
 
 from airflow_transition.catalogue import tables
 from airflow_transition.catalogue.asking import Ask, not_found
@@ -28,12 +28,13 @@ from airflow_transition.core.policy_rules import (
     migrate_dag_id,
     retention_dag_id,
 )
+from airflow_transition.heartbeat.tables import Utc
 
 Sort = Literal["name", "due"]
 
 _package = tables.package.c
-_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = literal(datetime(9999, 1, 1, tzinfo=UTC), type_=Utc())
+_ALWAYS = literal(datetime(1970, 1, 1, tzinfo=UTC), type_=Utc())
 
 
 def package_page(

@@ -12,17 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, insert, text
 
-from airflow_transition.catalogue import tables
+from airflow_transition.catalogue.tables import metadata
 from airflow_transition.catalogue.telling import tell
+from airflow_transition.heartbeat import tables
 from airflow_transition.heartbeat.store import Store
 from benchmarks.bench import Progress
 from benchmarks.pages.large_fleet import Size, large_fleet
+from benchmarks.receivers.ground import known_node
 from lab.airflow import free_port
 from lab.services.postgresql import PostgreSql
 
-SIZE = Size(clusters=1_000, packages=10_000, points=100_000, transitions=1_000)
+SIZE = Size(clusters=1_000, packages=10_000, points=100_000, transitions=1_000, nodes=10)
 _READY_SECONDS = 60
 _MEGA = 1_000_000
 
@@ -66,10 +68,17 @@ def ground(progress: Progress, *, size: Size = SIZE) -> Iterator[Ground]:
 
 def _fill(url: str, *, size: Size) -> None:
     engine = create_engine(url)
-    tables.metadata.create_all(engine)
+    metadata.create_all(engine)
     store, now = Store(engine), datetime.now(UTC)
     for told in large_fleet(size, now=now):
         tell(store, told, now=now)
+    names = [
+        (f"cluster{one:04d}", f"node-{node}")
+        for one in range(size.clusters)
+        for node in range(size.nodes)
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(tables.node), [known_node(*name) for name in names])
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     engine.dispose()

@@ -21,18 +21,21 @@ class Size:
     packages: int
     points: int
     transitions: int
+    nodes: int = 3
+    """Of a cluster."""
 
 
 def large_fleet(size: Size, *, now: datetime = NOW) -> Iterator[Told]:
     """Each package has its newest restore point some minutes before `now`."""
     names = [f"cluster{number:04d}" for number in range(size.clusters)]
-    for facts in _batches([node_facts(name, f"node-{node}") for name in names for node in "abc"]):
-        yield Told(facts=facts)
+    nodes = [(name, f"node-{node}") for name in names for node in range(size.nodes)]
+    for some in _batches(nodes):
+        yield Told(facts=tuple(node_facts(*node) for node in some))
     policies = [
         _policy(number, names=names) for number in range(size.packages // PACKAGES_OF_A_POLICY)
     ]
-    for some in _batches(policies, size=100):
-        yield Told(policies=some)
+    for told in _batches(policies, size=100):
+        yield Told(policies=told)
     for begin in range(0, size.points, _BATCH):
         numbers = range(begin, min(begin + _BATCH, size.points))
         yield Told(points=tuple(_point(each, policies=policies, now=now) for each in numbers))
@@ -46,8 +49,8 @@ def large_fleet(size: Size, *, now: datetime = NOW) -> Iterator[Told]:
         )
         for number in range(size.transitions)
     ]
-    for told in _batches(stories):
-        yield Told(transitions=told)
+    for over in _batches(stories):
+        yield Told(transitions=over)
 
 
 def _policy(number: int, *, names: Sequence[str]) -> ToldPolicy:
@@ -70,7 +73,7 @@ def _point(number: int, *, policies: Sequence[ToldPolicy], now: datetime) -> Tol
         cluster=owner.source,
         namespace=owner.policy,
         created=now - age - timedelta(seconds=60 + number % 500),
-        node=node_facts(owner.source, "node-a"),
+        node=node_facts(owner.source, "node-0"),
     )
     return ToldPoint(point=point)
 

@@ -40,7 +40,7 @@ class VirtualTime:
 
 
 class InOrder:
-    """A thread whose work is done when it starts: what is told comes in the same order each time."""
+    """A thread whose work is done when it starts: tellings come in the same order each time."""
 
     def __init__(self, *, target: Callable[..., None], args: tuple[Any, ...], **_: Any) -> None:
         self.start = partial(target, *args)
