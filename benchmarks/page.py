@@ -1,10 +1,10 @@
 """Milliseconds of the page's slowest interaction, on the server: a fleet of 1,000 clusters.
 
 10,000 nodes, 10,000 packages, 100,000 restore points and 1,000 transitions lie in PostgreSQL. Each
-endpoint is asked as the page asks it when a person opens it, searches, filters, turns a page or opens a detail;
-of each the median of several answers counts, over HTTP on loopback. A round counts only if what the
-page shows first came within a second in all, and if no answer took more than 50 questions to the
-database. What the browser does with the answers is not in it.
+endpoint is asked as the page asks it when a person opens it, searches, filters, turns a page or
+opens a detail; of each the median of several answers counts, over HTTP on loopback. A round counts
+only if what the page shows first came within a second in all, and if no answer took more than 50
+questions to the database. What the browser does with the answers is not in it.
 """
 
 import statistics
