@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy import Connection, Result, Row, func, select, tuple_
 
 from airflow_transition.catalogue import tables
 from airflow_transition.catalogue.asking import Ask
@@ -161,7 +161,7 @@ def _policies(connection: Connection, *, names: Collection[str]) -> dict[str, To
 
 def _packages(connection: Connection, *, groups: Sequence[Group]) -> dict[Group, list[Row[Any]]]:
     package = tables.package.c
-    rows = connection.execute(
+    rows: Result[Any] = connection.execute(
         select(package.policy, package.package, package.cluster, package.live, package.type)
         .where(tuple_(package.cluster, package.policy).in_([(two, one) for one, two in groups]))
         .order_by(package.policy, package.package)
@@ -169,7 +169,7 @@ def _packages(connection: Connection, *, groups: Sequence[Group]) -> dict[Group,
     )
     found: dict[Group, list[Row[Any]]] = {}
     for one in rows:
-        found.setdefault((one.policy, one.cluster), []).append(one)
+        found.setdefault((one.policy, str(one.cluster)), []).append(one)
     return found
 
 
@@ -199,8 +199,12 @@ def _points(connection: Connection, *, keys: Sequence[Key]) -> dict[Key, tuple[R
         .subquery()
     )
     found: dict[Key, tuple[RestorePoint, ...]] = {}
+    unread: dict[str, Any] = {"containers": (), "pod": "", "workload_kind": ""}
     for one in connection.execute(select(ranked).where(ranked.c.place <= _POINTS)):
         made = RestorePoint.model_construct(
+            **unread,
+            policy=one.policy,
+            package=one.package,
             cluster=one.cluster,
             namespace=one.namespace,
             workload=one.workload,

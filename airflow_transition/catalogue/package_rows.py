@@ -41,7 +41,9 @@ def _refresh(connection: Connection, *, keys: Sequence[Key]) -> None:
         for key, package in found.items()
     ]
     if rows:
-        columns = {name: bindparam(f"b_{name}") for name in rows[0] if name not in _KEY}
+        columns: dict[str, Any] = {
+            name: bindparam(f"b_{name}") for name in rows[0] if name not in _KEY
+        }
         statement = (
             update(_package)
             .where(_package.c.policy == bindparam("b_policy"))

@@ -14,6 +14,9 @@ from sqlalchemy import (
 
 from airflow_transition.heartbeat.tables import Utc, metadata
 
+catalogue_metadata = metadata
+"""The receiver's tables and these: they are made and migrated together."""
+
 _NAME = 253
 _LABEL = 63
 _POINT_ID = 700

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
-from airflow_transition.core.catalogue import Told, ToldPoint
+from airflow_transition.core.catalogue import Told, ToldPoint, ToldPolicy
 from airflow_transition.core.checkpoint_images import CheckpointImages, restore_point_of
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
 from airflow_transition.core.policy import ClusterPolicy
@@ -62,7 +62,7 @@ class RestorePointRecordOperator(BaseOperator):
 
     def _told(self, point: RestorePoint) -> Told:
         """The restore point, and what its policy promises of its package."""
-        policies = ()
+        policies: tuple[ToldPolicy, ...] = ()
         if self.definition is not None:
             packages = self.definition.spec.package_selectors
             ours = tuple(one for one in packages if one.name == point.package)

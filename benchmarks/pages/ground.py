@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import create_engine, insert, text
 
-from airflow_transition.catalogue.tables import metadata
+from airflow_transition.catalogue.tables import catalogue_metadata
 from airflow_transition.catalogue.telling import tell
 from airflow_transition.heartbeat import tables
 from airflow_transition.heartbeat.store import Store
@@ -68,7 +68,7 @@ def ground(progress: Progress, *, size: Size = SIZE) -> Iterator[Ground]:
 
 def _fill(url: str, *, size: Size) -> None:
     engine = create_engine(url)
-    metadata.create_all(engine)
+    catalogue_metadata.create_all(engine)
     store, now = Store(engine), datetime.now(UTC)
     for told in large_fleet(size, now=now):
         tell(store, told, now=now)

@@ -45,6 +45,7 @@ def large_fleet(size: Size, *, now: datetime = NOW) -> Iterator[Told]:
             began=now - timedelta(hours=number),
             policy=policies[number % len(policies)].policy,
             source=policies[number % len(policies)].source,
+            target=policies[number % len(policies)].targets[0].cluster,
             packages=("package1",),
         )
         for number in range(size.transitions)

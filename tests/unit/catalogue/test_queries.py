@@ -82,4 +82,4 @@ async def test_the_pages_of_a_large_fleet_hold_what_was_told(
     assert (packages["total"], points["total"]) == (LARGER.packages, LARGER.points)
     assert (fleet["total"], transitions["total"]) == (LARGER.clusters, LARGER.transitions)
     assert packages["packages"][0]["goes_to"]["target"] == "cluster0001"
-    assert fleet["clusters"][0]["carries"] == 10
+    assert fleet["clusters"][0]["carries"] == 9  # its package1 has moved
