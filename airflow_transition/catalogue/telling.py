@@ -41,16 +41,28 @@ def raise_version(store: Store, connection: Connection) -> None:
 
 
 def put(
-    store: Store, connection: Connection, *, table: Any, rows: Sequence[dict[str, Any]]
+    store: Store,
+    connection: Connection,
+    *,
+    table: Any,
+    rows: Iterable[dict[str, Any]],
+    newest_by: str | None = None,
 ) -> None:
-    """Insert rows, or replace those of the same key."""
+    """Insert rows, or replace those of the same key; of two for one key the last is taken.
+
+    `newest_by`: a row whose column says that it is older replaces nothing.
+    """
+    keys = [column.name for column in table.primary_key]
+    rows = list({tuple(row[key] for key in keys): row for row in rows}.values())
     if not rows:
         return
-    keys = [column.name for column in table.primary_key]
     insert = store.upsert(table)
     others = {name: insert.excluded[name] for name in rows[0] if name not in keys}
     if others:
-        insert = insert.on_conflict_do_update(index_elements=keys, set_=others)
+        newer = None
+        if newest_by is not None:
+            newer = insert.excluded[newest_by] >= table.c[newest_by]
+        insert = insert.on_conflict_do_update(index_elements=keys, set_=others, where=newer)
     else:
         insert = insert.on_conflict_do_nothing()
     connection.execute(insert, rows)
@@ -105,7 +117,7 @@ def _put_nodes(store: Store, connection: Connection, *, facts: Sequence[NodeFact
         }
         for one in facts
     ]
-    put(store, connection, table=tables.node_facts, rows=rows)
+    put(store, connection, table=tables.node_facts, rows=rows, newest_by="measured")
 
 
 def _put_points(

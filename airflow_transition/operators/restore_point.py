@@ -61,10 +61,10 @@ class RestorePointRecordOperator(BaseOperator):
         return {"id": point.id, "key": key, "created": point.created.isoformat()}
 
     def _told(self, point: RestorePoint) -> Told:
-        """The restore point, and what its policy promises of its package."""
+        """The restore point with its node, and what its policy promises of its package."""
         policies: tuple[ToldPolicy, ...] = ()
         if self.definition is not None:
             packages = self.definition.spec.package_selectors
             ours = tuple(one for one in packages if one.name == point.package)
             policies = (told_policy(self.definition, now=datetime.now(UTC), packages=ours),)
-        return Told(policies=policies, points=(ToldPoint(point=point),))
+        return Told(policies=policies, facts=(point.node,), points=(ToldPoint(point=point),))
