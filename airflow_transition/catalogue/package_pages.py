@@ -49,12 +49,11 @@ def package_page(
     cursor: str | None,
 ) -> PackagePage:
     where = _where(q=q, policy=policy, cluster=cluster, protection=protection, now=ask.now)
-    keys = [(_package.policy, False), (_package.package, False)]
+    columns: list[Any] = [_package.policy, _package.package]
     kinds: list[type] = [str, str]
     if sort == "due":
-        keys, kinds = [(_urgency(), False), *keys], [datetime, *kinds]
-    begin = after(keys, key=read_cursor(cursor, kinds=kinds))
-    columns = [column for column, _ in keys]
+        columns, kinds = [_urgency(), *columns], [datetime, *kinds]
+    begin = after(columns, key=read_cursor(cursor, kinds=kinds), falls=False)
     with ask.reading() as connection:
         question = select(tables.package, _urgency().label("urgency")).where(*where, *begin)
         rows = connection.execute(question.order_by(*columns).limit(limit + 1)).all()

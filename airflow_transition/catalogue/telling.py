@@ -124,6 +124,8 @@ def _put_points(
     store: Store, connection: Connection, *, points: Sequence[ToldPoint], now: datetime
 ) -> set[Key]:
     put(store, connection, table=tables.point, rows=[_point_row(one, now=now) for one in points])
+    documents = [{"id": one.point.id, "document": one.point.model_dump_json()} for one in points]
+    put(store, connection, table=tables.point_document, rows=documents)
     keys = {(one.point.policy, one.point.package) for one in points}
     found = [
         {
@@ -158,8 +160,11 @@ def _point_row(told: ToldPoint, *, now: datetime) -> dict[str, Any]:
         "pinned_by": pin.by if pin else None,
         "pinned_why": pin.why if pin else None,
         "pinned": pin.pinned if pin else None,
+        "workload_kind": point.workload_kind,
+        "node": point.node.node,
         "fingerprint": fingerprint(point.node),
-        "document": point.model_dump_json(),
+        "containers": len(point.containers),
+        "seconds": json.dumps(point.seconds),
         "told": now,
     }
 
@@ -201,10 +206,13 @@ def forget_points(connection: Connection, *, ids: Sequence[str]) -> None:
     """S3 does not have them any more."""
     touched: set[Key] = set()
     for begin in range(0, len(ids), CHUNK):
-        these = tables.point.c.id.in_(ids[begin : begin + CHUNK])
+        some = ids[begin : begin + CHUNK]
+        these = tables.point.c.id.in_(some)
         columns = (tables.point.c.policy, tables.point.c.package)
         touched |= {(one[0], one[1]) for one in connection.execute(select(*columns).where(these))}
         connection.execute(delete(tables.point).where(these))
+        documents = tables.point_document
+        connection.execute(delete(documents).where(documents.c.id.in_(some)))
     refresh(connection, keys=sorted(touched))
 
 
