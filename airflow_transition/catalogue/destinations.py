@@ -5,7 +5,7 @@ receiver know. What only the moment itself shows is left out: whether API server
 answer. Silence counts in their place.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,14 +46,19 @@ class _Known:
 
 
 def destinations(
-    ask: Ask, connection: Connection, *, groups: Iterable[Group]
+    ask: Ask, connection: Connection, *, packages: Mapping[Key, str]
 ) -> dict[Key, Destination]:
-    """For every package of these groups."""
-    wanted = sorted(set(groups))
-    known = _look(ask, connection, groups=wanted)
+    """Of each of these packages, which come with the cluster that they run on.
+
+    What fails over with them is looked at too: one target is chosen for all.
+    """
+    groups: dict[Group, list[str]] = {}
+    for (policy, package), cluster in packages.items():
+        groups.setdefault((policy, cluster), []).append(package)
+    known = _look(ask, connection, groups=sorted(groups))
     found: dict[Key, Destination] = {}
-    for group in wanted:
-        found |= _of_group(ask, group=group, known=known)
+    for group, names in groups.items():
+        found |= _of_group(ask, group=group, names=names, known=known)
     return found
 
 
@@ -77,13 +82,15 @@ def _all_silent(ask: Ask, cluster: str, silent: Collection[str]) -> bool:
     return len(agents) == len(silent)
 
 
-def _of_group(ask: Ask, *, group: Group, known: _Known) -> dict[Key, Destination]:
+def _of_group(
+    ask: Ask, *, group: Group, names: Sequence[str], known: _Known
+) -> dict[Key, Destination]:
     name, cluster = group
     policy, packages = known.policies.get(name), known.packages.get(group, ())
     if policy is None:
         text = "the policy is not known here yet: run `airflow transition reindex`"
         nowhere = Destination(target=None, why=(), restore_point=None, not_along=(text,))
-        return {(name, one.package): nowhere for one in packages}
+        return {(name, package): nowhere for package in names}
     needs = [
         Need(
             one.package,
@@ -98,15 +105,17 @@ def _of_group(ask: Ask, *, group: Group, known: _Known) -> dict[Key, Destination
         now=ask.now,
         max_age=_seconds(policy.max_age_seconds),
     )
+    why = tuple(map(str, choice.offers))[:_MOST_LINES]
     return {
-        (name, one.package): _destination(one.package, choice=choice, now=ask.now)
-        for one in packages
+        (name, package): _destination(package, choice=choice, why=why, now=ask.now)
+        for package in names
     }
 
 
-def _destination(package: str, *, choice: TargetChoice, now: datetime) -> Destination:
+def _destination(
+    package: str, *, choice: TargetChoice, why: tuple[str, ...], now: datetime
+) -> Destination:
     offer = choice.offer
-    why = tuple(map(str, choice.offers))[:_MOST_LINES]
     if offer is None:
         return Destination(
             target=None,

@@ -158,8 +158,8 @@ def _summary(connection: Connection, *, now: datetime) -> PackageSummary:
 def _views(
     ask: Ask, connection: Connection, *, rows: Sequence[Row[Any]]
 ) -> tuple[PackageView, ...]:
-    groups = [(row.policy, row.cluster) for row in rows if row.cluster is not None]
-    goes = destinations(ask, connection, groups=groups) if groups else {}
+    running = {(row.policy, row.package): row.cluster for row in rows if row.cluster is not None}
+    goes = destinations(ask, connection, packages=running) if running else {}
     return tuple(
         _view(row, now=ask.now, goes_to=goes.get((row.policy, row.package))) for row in rows
     )
