@@ -55,23 +55,25 @@ def destinations(
     groups: dict[Group, list[str]] = {}
     for (policy, package), cluster in packages.items():
         groups.setdefault((policy, cluster), []).append(package)
-    known = _look(ask, connection, groups=sorted(groups))
+    known = _look(ask, connection, groups=sorted(groups), keys=packages.keys())
     found: dict[Key, Destination] = {}
     for group, names in groups.items():
         found |= _of_group(ask, group=group, names=names, known=known)
     return found
 
 
-def _look(ask: Ask, connection: Connection, *, groups: Sequence[Group]) -> _Known:
+def _look(
+    ask: Ask, connection: Connection, *, groups: Sequence[Group], keys: Collection[Key]
+) -> _Known:
     policies = _policies(connection, names={policy for policy, _ in groups})
-    packages = _packages(connection, groups=groups)
+    packages = _packages(connection, groups=groups, keys=keys)
     clusters = {each for policy in policies.values() for each in _candidates(policy)}
     silent = silent_nodes(ask, clusters=clusters)
-    keys = [(one.policy, one.package) for rows in packages.values() for one in rows if one.live]
+    live = [(one.policy, one.package) for rows in packages.values() for one in rows if one.live]
     return _Known(
         policies=policies,
         packages=packages,
-        points=_points(connection, keys=keys),
+        points=_points(connection, keys=live),
         facts=one_of_each_class(connection, clusters=clusters, silent=silent),
         silent={each for each in clusters if silent[each] and _all_silent(ask, each, silent[each])},
     )
@@ -168,18 +170,23 @@ def _policies(connection: Connection, *, names: Collection[str]) -> dict[str, To
     return {name: ToldPolicy.model_validate_json(document) for name, document in rows}
 
 
-def _packages(connection: Connection, *, groups: Sequence[Group]) -> dict[Group, list[Row[Any]]]:
+def _packages(
+    connection: Connection, *, groups: Sequence[Group], keys: Collection[Key]
+) -> dict[Group, list[Row[Any]]]:
+    """Those that are asked for, and as many of those that fail over with them."""
     package = tables.package.c
-    rows: Result[Any] = connection.execute(
-        select(package.policy, package.package, package.cluster, package.live, package.type)
-        .where(tuple_(package.cluster, package.policy).in_([(two, one) for one, two in groups]))
-        .order_by(package.policy, package.package)
-        .limit(_MOST_PACKAGES)
-    )
-    found: dict[Group, list[Row[Any]]] = {}
-    for one in rows:
-        found.setdefault((one.policy, str(one.cluster)), []).append(one)
-    return found
+    columns = (package.policy, package.package, package.cluster, package.live, package.type)
+    asked = tuple_(package.policy, package.package).in_(list(keys))
+    together = tuple_(package.cluster, package.policy).in_([(two, one) for one, two in groups])
+    rows: dict[Key, Row[Any]] = {}
+    for condition in (asked, together):
+        question = select(*columns).where(condition).order_by(package.policy, package.package)
+        found: Result[Any] = connection.execute(question.limit(_MOST_PACKAGES))
+        rows.update({(one.policy, one.package): one for one in found})
+    grouped: dict[Group, list[Row[Any]]] = {}
+    for _, one in sorted(rows.items()):
+        grouped.setdefault((one.policy, str(one.cluster)), []).append(one)
+    return grouped
 
 
 def _points(connection: Connection, *, keys: Sequence[Key]) -> dict[Key, tuple[RestorePoint, ...]]:
