@@ -78,7 +78,7 @@ def point_detail(ask: Ask, *, point_id: str) -> PointDetail:
         document = tables.point_document.c
         row = connection.execute(
             select(tables.point, document.document).where(
-                _point.id == point_id, document.id == point_id
+                _point.id == point_id, document.id == _point.id
             )
         ).one_or_none()
     if row is None:
