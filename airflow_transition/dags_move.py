@@ -128,7 +128,11 @@ def _move(policy: ClusterPolicy) -> None:
         execution_timeout=_COPY_LIMIT,
     )
     record = RestorePointRecordOperator(
-        task_id="record", policy=policy.name, checkpoint=checkpoint.output, images=image.output
+        task_id="record",
+        policy=policy.name,
+        checkpoint=checkpoint.output,
+        images=image.output,
+        definition=policy,
     )
     promote = GitPromoteOperator(task_id="promote", plan=plan.output, images=image.output)
     verify = WorkloadRestoredSensor(task_id="verify", package=target, images=image.output)
@@ -141,6 +145,7 @@ def _move(policy: ClusterPolicy) -> None:
         promote_task="promote",
         verify_task="verify",
         retire_task="retire",
+        door_task="close_door",
     ).as_teardown(setups=plan, on_failure_fail_dagrun=True)
     preflight >> plan >> close_door >> checkpoint >> image >> promote >> verify >> retire >> settle
     promote >> record

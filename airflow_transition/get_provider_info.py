@@ -60,6 +60,7 @@ _OPERATORS = [
     "promotion",
     "redeploy_plan",
     "redeploy_steps",
+    "reindex",
     "restore_point",
     "retention",
     "retirement",
@@ -67,6 +68,7 @@ _OPERATORS = [
 ]
 _SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
 _HOOKS = [
+    "catalogue",
     "checkpoint_store",
     "cluster",
     "gitops",

@@ -204,6 +204,8 @@ class Promoted(WireModel):
     """Packages that were not promoted, as their volumes could not be restored, and why."""
     seconds: dict[str, float] = Field(default_factory=dict)
     """Step to how long it took."""
+    approved_by: str | None = None
+    """Who said yes to the plan, or started the run; None: nobody had to."""
 
 
 class Ended(WireModel):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
+from airflow_transition.core.catalogue import Told
 from airflow_transition.core.claim import FAILED, RESTORED
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import (
@@ -19,10 +20,13 @@ from airflow_transition.core.failover import (
 )
 from airflow_transition.core.manner import Manner
 from airflow_transition.core.restore_points import spoken
+from airflow_transition.core.told_stories import told_failover
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import pod_call, run_quiesce
 from airflow_transition.operators.failover_claim import FailoverClaim
+from airflow_transition.operators.measuring import measure_transition
 from airflow_transition.operators.receiver import receiver_for
+from airflow_transition.operators.telling import AT_ONCE, PATIENT, tell
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -86,7 +90,7 @@ class FailoverVerifyOperator(BaseOperator):
 
     def _verify(self, plan: FailoverPlan, *, story: Transition) -> Ended:
         receiver, store = receiver_for(plan), outside.store()
-        self._write_down(story, store=store)
+        self._write_down(story, store=store, patience=AT_ONCE)
         hook = outside.cluster(plan.packages[0].target)
         left = story.promoted.failed if story.promoted else {}
         promoted = [one for one in plan.packages if one.name not in left]
@@ -102,7 +106,9 @@ class FailoverVerifyOperator(BaseOperator):
         FailoverClaim(plan, receiver, patience=timedelta(0)).end(
             f"{ended.outcome}: {ended.text}"[:500]
         )
-        self._write_down(story.model_copy(update={"ended": ended}), store=store)
+        story = story.model_copy(update={"ended": ended})
+        self._write_down(story, store=store, patience=PATIENT)
+        measure_transition(told_failover(story))
         return ended
 
     def _ready(self, package: PackageFailover, *, hook: "ClusterHook") -> str:
@@ -136,8 +142,11 @@ class FailoverVerifyOperator(BaseOperator):
         self.log.info("%s runs, one pod on node %s", package.name, pod.node)
         return pod.name
 
-    def _write_down(self, story: Transition, *, store: "CheckpointStoreHook") -> None:
+    def _write_down(
+        self, story: Transition, *, store: "CheckpointStoreHook", patience: timedelta
+    ) -> None:
         """The next chapter; the packages run, whether it can be kept or not."""
+        tell(lambda: Told(transitions=(told_failover(story),)), patience=patience)
         try:
             store.put_transition(story)
         except TransitionError:

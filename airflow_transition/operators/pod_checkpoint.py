@@ -98,7 +98,9 @@ class PodCheckpointOperator(BaseOperator):
         if hooks:
             context["ti"].xcom_push(key=HOOKED, value=hooked_pod(pod, cluster=package.cluster))
         with self._turn(hook, pod=pod, context=context), called_around(hook, pod=pod, hooks=hooks):
+            began = time.monotonic()
             archives = self._archives(pod, package=package, lock=lock, context=context)
+            seconds = round(time.monotonic() - began, 3)
         done = PodCheckpoint(
             cluster=package.cluster,
             namespace=pod.namespace,
@@ -108,6 +110,7 @@ class PodCheckpointOperator(BaseOperator):
             pod=pod.name,
             node=str(pod.node),
             archives=archives,
+            seconds=seconds,
             lock=lock,
             other_pods=tuple(other.name for other in others),
         )
