@@ -1,0 +1,135 @@
+"""What tasks tell the catalogue: an index of what S3 holds, so that people find it fast.
+
+Nothing here is the truth. Whatever is lost is told again when the catalogue is reconciled with S3.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints
+from transition_wire.model import DnsLabel, DnsSubdomain, WireModel
+
+from airflow_transition.core.pin import Pin
+from airflow_transition.core.restore_points import RestorePoint
+
+TransitionId = Annotated[
+    str, StringConstraints(min_length=1, max_length=600, pattern=r"^[^\x00]*$")
+]
+PointId = Annotated[
+    str, StringConstraints(min_length=1, max_length=700, pattern=r"^[a-z0-9][-a-z0-9./TZ]*$")
+]
+Line = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
+
+MOST_AT_ONCE = 500
+"""Restore points in one telling: a body has a bound."""
+
+
+class TransitionKind(StrEnum):
+    MIGRATION = "migration"
+    FAILOVER = "failover"
+    FAILBACK = "failback"
+
+
+class TransitionState(StrEnum):
+    PLANNED = "planned"
+    """The plan is made; nothing is touched, or nothing is known of it yet."""
+    RUNNING = "running"
+    DONE = "done"
+    """The packages run on the target."""
+    ROLLED_BACK = "rolled-back"
+    """The package runs on the source as before."""
+    FAILED = "failed"
+
+
+StepState = Literal["running", "done", "failed", "skipped"]
+
+
+class TransitionStep(WireModel):
+    """One step of a transition; drawn as a bar."""
+
+    name: str = Field(min_length=1, max_length=100)
+    began: AwareDatetime | None = None
+    """None: only how long it took is known; it follows the step before."""
+    seconds: float | None = Field(default=None, ge=0)
+    """None: it is under way, or was skipped."""
+    state: StepState = "done"
+    text: Line | None = None
+
+
+class ToldPackage(WireModel):
+    """A package that a policy protects."""
+
+    package: DnsLabel
+    type: Literal["Stateful", "Stateless"]
+    live: bool
+    namespace: DnsLabel | None = None
+    promise_seconds: float | None = Field(default=None, gt=0)
+    schedule: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    checkpoint_dags: tuple[str, ...] = ()
+
+
+class ToldTarget(WireModel):
+    """A cluster that a policy prefers."""
+
+    cluster: DnsSubdomain
+    weight: int = Field(ge=0)
+
+
+class ToldPolicy(WireModel):
+    """What the catalogue has to know of a policy; nothing of repositories."""
+
+    policy: DnsSubdomain
+    source: DnsSubdomain
+    targets: tuple[ToldTarget, ...] = Field(default=(), max_length=1000)
+    avoid: tuple[DnsSubdomain, ...] = Field(default=(), max_length=1000)
+    cold_start: bool = False
+    max_age_seconds: float | None = Field(default=None, gt=0)
+    grace_seconds: float = Field(gt=0)
+    finds_packages: bool = False
+    """Packages that are not listed belong to it too."""
+    packages: tuple[ToldPackage, ...] = Field(default=(), max_length=10_000)
+
+
+class ToldPoint(WireModel):
+    """A restore point as S3 has it."""
+
+    point: RestorePoint
+    pin: Pin | None = None
+    proven: AwareDatetime | None = None
+
+
+class ToldTransition(WireModel):
+    """A transition as far as it has come; a later chapter replaces the one before."""
+
+    id: TransitionId
+    kind: TransitionKind
+    state: TransitionState
+    policy: DnsSubdomain
+    source: DnsSubdomain
+    target: DnsSubdomain | None = None
+    packages: tuple[DnsLabel, ...] = Field(default=(), max_length=10_000)
+    run: str = Field(max_length=500)
+    """`<dag id>/<run id>`"""
+    began: AwareDatetime
+    ended: AwareDatetime | None = None
+    downtime_seconds: float | None = Field(default=None, ge=0)
+    rpo_seconds: dict[DnsLabel, float] = Field(default_factory=dict)
+    outcome: Line | None = None
+    approved_by: Annotated[str, StringConstraints(max_length=500)] | None = None
+    plan: tuple[Line, ...] = Field(default=(), max_length=20_000)
+    evidence: tuple[Line, ...] = Field(default=(), max_length=1000)
+    fencing: tuple[Line, ...] = Field(default=(), max_length=1000)
+    steps: tuple[TransitionStep, ...] = Field(default=(), max_length=1000)
+    commit: str | None = None
+    commit_url: str | None = None
+    images: tuple[str, ...] = ()
+    restore_points: tuple[str, ...] = ()
+    next_step: Line | None = None
+
+
+class Told(WireModel):
+    """One telling. Telling it again changes nothing."""
+
+    policies: tuple[ToldPolicy, ...] = Field(default=(), max_length=100)
+    points: tuple[ToldPoint, ...] = Field(default=(), max_length=MOST_AT_ONCE)
+    transitions: tuple[ToldTransition, ...] = Field(default=(), max_length=MOST_AT_ONCE)
