@@ -1,4 +1,4 @@
-"""Where the page stands in Airflow's web UI. Imported in each process of Airflow: it stays light."""
+"""Where the page stands in Airflow. Each of its processes imports this: it stays light."""
 
 from typing import Any
 from urllib.parse import urlsplit

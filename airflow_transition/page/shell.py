@@ -1,4 +1,4 @@
-"""The frame of each page: a few lines of HTML that load its module; the module asks for the rest."""
+"""The frame of each page: a few lines of HTML that load its module, which asks for the rest."""
 
 from dataclasses import dataclass
 from html import escape

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class TransitionPlugin(AirflowPlugin):
-    """The provider's links, receiver and page; in the scheduler, its modules before workers are forked.
+    """The provider's links, receiver and page; in the scheduler, modules before workers are forked.
 
     It has no listeners: one listener makes every DAG that uses `end_from_trigger` fail to import.
     """
