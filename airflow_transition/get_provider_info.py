@@ -69,7 +69,7 @@ _HOOKS = [
     "oci_registry",
     "second_signal",
 ]
-_LINKS = ["CommitLink", "ImageLink", "ArchiveLink"]
+_LINKS = ["CommitLink", "ImageLink", "ArchiveLink", "PageLink"]
 
 _SECTION = "Where policies and restore points are, and how tasks start."
 

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.door_record import DoorRecord
+from airflow_transition.links import PageLink
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -35,6 +36,7 @@ class DoorCloseOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package", "closed_by")
+    operator_extra_links = (PageLink(),)
     ui_color = "#f3e2d0"
 
     def __init__(self, *, package: TaskValue, closed_by: str = THIS_RUN, **kwargs: Any) -> None:
@@ -62,6 +64,7 @@ class DoorOpenOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package", "closed_by")
+    operator_extra_links = (PageLink(),)
     ui_color = "#dff0d8"
 
     def __init__(

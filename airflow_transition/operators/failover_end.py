@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator, Context
 
 from airflow_transition.core.claim import FAILED
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.links import PageLink
 from airflow_transition.operators.receiver import receiver_of
 from airflow_transition.retry_policy import retrying
 
@@ -23,6 +24,7 @@ class FailoverEndOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ()
+    operator_extra_links = (PageLink(),)
     ui_color = "#dff0d8"
 
     def __init__(self, *, policy: ClusterPolicy, **kwargs: Any) -> None:

@@ -13,6 +13,7 @@ from airflow_transition.core.failover import FailoverPlan, Transition
 from airflow_transition.core.fault import Fault
 from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.links import PageLink, transition_page
 from airflow_transition.operators.failover_look import GIT_PATIENCE
 from airflow_transition.operators.failover_planning import (
     FailoverPlanning,
@@ -44,6 +45,7 @@ class FailoverPlanOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("cluster", "target", "plan_only", "source_stopped")
+    operator_extra_links = (PageLink(),)
     ui_color = "#fbf3d0"
 
     def __init__(
@@ -62,6 +64,7 @@ class FailoverPlanOperator(BaseOperator):
         self.target = target
         self.plan_only = plan_only
         self.source_stopped = source_stopped
+        self.page: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         receiver, store = receiver_of(self.policy), outside.store()
@@ -79,6 +82,7 @@ class FailoverPlanOperator(BaseOperator):
                 failed.append(error)
         if not plans:
             raise _why_nothing(failed)
+        self.page = transition_page(plans[0].id)
         made = self._made(plans, failed=failed, context=context)
         if self.plan_only == str(True):
             context["ti"].xcom_push(key="return_value", value=made)

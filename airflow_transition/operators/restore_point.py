@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow_transition import outside
 from airflow_transition.core.checkpoint_images import CheckpointImages, restore_point_of
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
+from airflow_transition.links import PageLink, restore_point_page
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -21,6 +22,7 @@ class RestorePointRecordOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("policy", "checkpoint", "images")
+    operator_extra_links = (PageLink(),)
     ui_color = "#e8e0f2"
 
     def __init__(
@@ -35,6 +37,7 @@ class RestorePointRecordOperator(BaseOperator):
         self.policy = policy
         self.checkpoint = checkpoint
         self.images = images
+        self.page: str | None = None
 
     def execute(self, context: Context) -> dict[str, str]:
         point = restore_point_of(
@@ -43,5 +46,6 @@ class RestorePointRecordOperator(BaseOperator):
             policy=self.policy,
         )
         key = outside.store().put_restore_point(point)
+        self.page = restore_point_page(point.id)
         self.log.info("restore point %s", point.id)
         return {"id": point.id, "key": key, "created": point.created.isoformat()}

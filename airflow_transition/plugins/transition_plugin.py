@@ -10,7 +10,7 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import conf
 
 from airflow_transition.core.errors import TransitionError
-from airflow_transition.links import ArchiveLink, CommitLink, ImageLink
+from airflow_transition.links import ArchiveLink, CommitLink, ImageLink, PageLink
 from airflow_transition.page.navigation import PREFIX as PAGE_PREFIX
 from airflow_transition.page.navigation import navigation
 from airflow_transition.settings import SECTION
@@ -38,7 +38,12 @@ class TransitionPlugin(AirflowPlugin):
     """
 
     name = "transition"
-    operator_extra_links = [CommitLink(), ImageLink(), ArchiveLink()]  # noqa: RUF012 - Airflow's API
+    operator_extra_links = [  # noqa: RUF012 - Airflow's API
+        CommitLink(),
+        ImageLink(),
+        ArchiveLink(),
+        PageLink(),
+    ]
 
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
