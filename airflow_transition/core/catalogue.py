@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 from transition_wire.model import DnsLabel, DnsSubdomain, WireModel
+from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core.pin import Pin
 from airflow_transition.core.restore_points import RestorePoint
@@ -85,9 +86,12 @@ class ToldPolicy(WireModel):
     cold_start: bool = False
     max_age_seconds: float | None = Field(default=None, gt=0)
     grace_seconds: float = Field(gt=0)
-    finds_packages: bool = False
-    """Packages that are not listed belong to it too."""
+    found_promise_seconds: float | None = Field(default=None, gt=0)
+    """Of packages that are found by annotation rather than listed."""
+    found_schedule: Annotated[str, StringConstraints(max_length=2000)] | None = None
     packages: tuple[ToldPackage, ...] = Field(default=(), max_length=10_000)
+    complete: bool = True
+    """These are all packages that it lists; False: others stay as they are known."""
 
 
 class ToldPoint(WireModel):
@@ -130,6 +134,44 @@ class ToldTransition(WireModel):
 class Told(WireModel):
     """One telling. Telling it again changes nothing."""
 
+    facts: tuple[NodeFacts, ...] = Field(default=(), max_length=MOST_AT_ONCE)
+
     policies: tuple[ToldPolicy, ...] = Field(default=(), max_length=100)
     points: tuple[ToldPoint, ...] = Field(default=(), max_length=MOST_AT_ONCE)
     transitions: tuple[ToldTransition, ...] = Field(default=(), max_length=MOST_AT_ONCE)
+
+
+class SurveyedPlace(WireModel):
+    """What S3 lists of one workload in one cluster."""
+
+    cluster: DnsSubdomain
+    namespace: DnsLabel
+    workload: DnsSubdomain
+    begun: AwareDatetime
+    """When the listing began: what was told since is not judged by it."""
+    points: tuple[PointId, ...] = Field(max_length=50_000)
+    pinned: tuple[PointId, ...] = Field(default=(), max_length=50_000)
+
+
+class SurveyedStories(WireModel):
+    """What S3 lists of one policy's transitions."""
+
+    policy: DnsSubdomain
+    begun: AwareDatetime
+    ids: tuple[TransitionId, ...] = Field(max_length=50_000)
+
+
+class SurveyedClusters(WireModel):
+    """All workloads that have restore points in these clusters."""
+
+    begun: AwareDatetime
+    clusters: tuple[DnsSubdomain, ...] = Field(max_length=10_000)
+    places: tuple[tuple[DnsSubdomain, DnsLabel, DnsSubdomain], ...] = Field(max_length=50_000)
+
+
+class Wanted(WireModel):
+    """What the catalogue does not have as S3 has it: read these, and tell them."""
+
+    ids: tuple[str, ...]
+    forgotten: int
+    """Rows of what S3 does not have any more."""

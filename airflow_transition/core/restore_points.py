@@ -52,6 +52,8 @@ class RestorePoint(WireModel):
     """Of the node on which the processes ran: what a target has to match."""
     verified: AwareDatetime | None = None
     """Set once every image was read back from the registry and its digest checked."""
+    seconds: dict[str, float] = Field(default_factory=dict)
+    """Step to how long it took: checkpoint, upload, image."""
 
     @model_validator(mode="after")
     def _each_container_once(self) -> Self:

@@ -18,6 +18,10 @@ class AirflowPerson:
 
     user: Any
 
+    @property
+    def name(self) -> str:
+        return str(self.user.get_name())
+
     def may_trigger(self) -> bool:
         return get_auth_manager().is_authorized_dag(
             method="POST", access_entity=DagAccessEntity.RUN, user=self.user

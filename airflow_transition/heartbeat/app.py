@@ -13,6 +13,9 @@ from starlette.types import Receive, Scope, Send
 from transition_wire.heartbeat import Heartbeat
 
 import airflow_transition
+from airflow_transition.catalogue.pins import Pins, StoredPins
+from airflow_transition.catalogue.routes import CATALOGUE_ROUTERS
+from airflow_transition.catalogue.versions import Versions
 from airflow_transition.heartbeat import (
     claim_routes,
     fleet_routes,
@@ -39,6 +42,7 @@ _ROUTERS = (
     lease_routes.router,
     token_routes.router,
     service_routes.router,
+    *CATALOGUE_ROUTERS,
 )
 
 
@@ -54,8 +58,12 @@ def create_app(
     *,
     wall: Callable[[], float] = time.time,
     settings: ReceiverSettings | None = None,
+    pins: Pins | None = None,
 ) -> FastAPI:
-    """`now` decides, and has to be monotonic; `wall` is shown to people and ends tokens."""
+    """`now` decides, and has to be monotonic; `wall` is shown to people and ends tokens.
+
+    `pins` are those in S3, unless a test holds them.
+    """
     receiver = Receiver(store, settings=settings or ReceiverSettings(), now=now, wall=wall)
     app = _Application(
         title="airflow-transition receiver",
@@ -66,6 +74,8 @@ def create_app(
     app.state.receiver = receiver
     app.state.heartbeats = Heartbeats(receiver)
     app.state.authenticate = authenticate
+    app.state.pins = pins or StoredPins()
+    app.state.versions = Versions(receiver)
     app.add_middleware(BodyLimit)
     app.add_exception_handler(NotReadyError, _not_ready)
     app.add_exception_handler(SQLAlchemyError, _no_database)

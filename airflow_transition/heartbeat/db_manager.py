@@ -1,10 +1,10 @@
-"""Creates and migrates the receiver's tables with `airflow db migrate`."""
+"""Creates and migrates the tables of receiver and catalogue with `airflow db migrate`."""
 
 from pathlib import Path
 
 from airflow.utils.db_manager import BaseDBManager
 
-from airflow_transition.heartbeat.tables import metadata
+from airflow_transition.catalogue.tables import metadata
 
 _HERE = Path(__file__).parent
 

@@ -14,6 +14,10 @@ _FORBIDDEN = 403
 class Person(Protocol):
     """A user of Airflow, or a task that signs in as one."""
 
+    @property
+    def name(self) -> str:
+        """By which others know the person."""
+
     def may_trigger(self) -> bool:
         """Start DAG runs: whoever may, may start and steer failovers."""
 
@@ -58,6 +62,8 @@ def _admin(person: Annotated[Person, Depends(_person)]) -> Person:
 
 
 AnyPerson = Depends(_person)
+ThePerson = Annotated[Person, Depends(_person)]
+TheOperator = Annotated[Person, Depends(_operator)]
 Operator = Depends(_operator)
 Admin = Depends(_admin)
 TheReceiver = Annotated[Receiver, Depends(receiver_of)]

@@ -294,4 +294,5 @@ class CheckpointStoreHook(BaseHook):
 
 
 def _unverified(point: RestorePoint) -> RestorePoint:
-    return point.model_copy(update={"verified": None})
+    """What makes it this restore point and no other."""
+    return point.model_copy(update={"verified": None, "seconds": {}})

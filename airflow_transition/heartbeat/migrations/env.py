@@ -1,9 +1,9 @@
-"""Alembic's entry: runs the receiver's migrations on Airflow's own connection."""
+"""Alembic's entry: runs the migrations of receiver and catalogue on Airflow's own connection."""
 
 from airflow import settings
 from alembic import context
 
-from airflow_transition.heartbeat.tables import metadata
+from airflow_transition.catalogue.tables import metadata
 
 _VERSION_TABLE = "alembic_version_transition"
 

@@ -1,8 +1,18 @@
 """Links from a task to what it made."""
 
-import pytest
+from pathlib import Path
 
-from airflow_transition.links import archive_url, commit_url, image_url
+import pytest
+from airflow.sdk import BaseOperator
+from airflow.sdk.types import TaskInstanceKey
+
+from airflow_transition.core.policy_files import load_policy
+from airflow_transition.dag_builder import build_dags
+from airflow_transition.links import PageLink, archive_url, commit_url, image_url, transition_page
+from airflow_transition.operators.door import DoorOpenOperator
+from airflow_transition.operators.failover_verify import FailoverVerifyOperator
+
+GUIDE_POLICY = Path(__file__).parents[1] / "core" / "guide-policy.yaml"
 
 
 @pytest.mark.parametrize(
@@ -49,8 +59,8 @@ def test_a_task_that_knows_better_leads_there() -> None:
     assert link_of(operator, dag_id="failover.web").endswith("/transition?id=web%2Fcluster1%403")
 
 
-def test_every_task_of_every_dag_has_a_link_to_the_page(policy: ClusterPolicy) -> None:
-    for dag in build_dags(policy):
+def test_every_task_of_every_dag_has_a_link_to_the_page() -> None:
+    for dag in build_dags(load_policy(GUIDE_POLICY)):
         for task in dag.tasks:
             names = [link.name for link in task.operator_extra_links]
             assert "Transition" in names, f"{dag.dag_id} {task.task_id}"

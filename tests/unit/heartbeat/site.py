@@ -35,6 +35,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class FakePerson:
+    name: str
     trigger: bool
     admin: bool
 
@@ -46,9 +47,9 @@ class FakePerson:
 
 
 _PEOPLE = {
-    "viewer": FakePerson(trigger=False, admin=False),
-    "user": FakePerson(trigger=True, admin=False),
-    "admin": FakePerson(trigger=True, admin=True),
+    "viewer": FakePerson("viewer", trigger=False, admin=False),
+    "user": FakePerson("user", trigger=True, admin=False),
+    "admin": FakePerson("admin", trigger=True, admin=True),
 }
 
 
