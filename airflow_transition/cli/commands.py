@@ -29,6 +29,13 @@ _STRICT = _arg(
     ("--strict",), action="store_true", help="Warnings and what is not known fail as well"
 )
 _TIMEOUT = _arg(("--timeout",), type=float, default=30, help="Seconds for all answers together")
+_MOVE = _arg(
+    ("move",),
+    nargs="?",
+    default=None,
+    help="A policy, or a run as `<dag id>/<run id>`; default: the newest move of any policy",
+)
+_ONCE = _arg(("--once",), action="store_true", help="Show it as it is now, and end")
 _WHY = _arg(("--why",), required=True, help="For whoever wonders later why it is still there")
 
 
@@ -70,6 +77,7 @@ _MOVES = (
         "plan.plan",
         *(_POLICY, _PACKAGE, _TARGET, _JSON),
     ),
+    _command("watch", "Follow a move while it goes on", "watch.watch", _MOVE, _ONCE),
     _command(
         "restore-points",
         "List what can be restored",
