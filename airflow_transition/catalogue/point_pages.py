@@ -18,7 +18,7 @@ from airflow_transition.catalogue.point_views import (
 from airflow_transition.catalogue.telling import raise_version
 from airflow_transition.catalogue.views import Link, Pinned
 from airflow_transition.core.pin import Pin
-from airflow_transition.core.policy_rules import migrate_dag_id
+from airflow_transition.core.policy_rules import failover_dag_id
 from airflow_transition.core.restore_points import ContainerCheckpoint, RestorePoint
 from airflow_transition.heartbeat.store import Store
 from airflow_transition.links import image_url
@@ -85,7 +85,7 @@ def point_detail(ask: Ask, *, point_id: str) -> PointDetail:
         pod=point.pod,
         containers=tuple(_container(one) for one in point.containers),
         facts=point.node,
-        restore_with=migrate_dag_id(policy=point.policy),
+        restore_with=failover_dag_id(policy=point.policy),
     )
 
 

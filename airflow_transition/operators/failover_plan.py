@@ -41,10 +41,17 @@ class FailoverPlanOperator(BaseOperator):
     :param cluster: the lost cluster, where a person starts the run; empty: events say it.
     :param target: name of the target cluster, or `automatic`.
     :param plan_only: for a dry run; `True` or `False`, as a rendered parameter says it.
+    :param restore_point: id of the one to start its package from, or `automatic`.
     :param source_stopped: a person says that nothing runs on the lost cluster; `True` or `False`.
     """
 
-    template_fields: Sequence[str] = ("cluster", "target", "plan_only", "source_stopped")
+    template_fields: Sequence[str] = (
+        "cluster",
+        "target",
+        "plan_only",
+        "source_stopped",
+        "restore_point",
+    )
     operator_extra_links = (PageLink(),)
     ui_color = "#fbf3d0"
 
@@ -56,6 +63,7 @@ class FailoverPlanOperator(BaseOperator):
         target: str = AUTOMATIC,
         plan_only: str = str(False),
         source_stopped: str = str(False),
+        restore_point: str = AUTOMATIC,
         **kwargs: Any,
     ) -> None:
         super().__init__(**retrying(kwargs))
@@ -64,6 +72,7 @@ class FailoverPlanOperator(BaseOperator):
         self.target = target
         self.plan_only = plan_only
         self.source_stopped = source_stopped
+        self.restore_point = restore_point
         self.page: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -130,6 +139,7 @@ class FailoverPlanOperator(BaseOperator):
             by_hand=True,
             target=self.target,
             source_stopped=self.source_stopped == str(True),
+            restore_point=self.restore_point,
         )
 
 

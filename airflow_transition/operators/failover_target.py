@@ -17,6 +17,7 @@ from airflow_transition.core.health_report import Health
 from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.placement import Candidate, Freshness
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.chosen_point import only_chosen
 from airflow_transition.operators.failover_look import Look, restore_points
 from airflow_transition.operators.lost_packages import LostPackage
 from airflow_transition.operators.preflight import NoTargetError
@@ -43,11 +44,13 @@ class FailoverTarget:
     seen: Look
     store: "CheckpointStoreHook"
     now: datetime
+    restore_point: str = AUTOMATIC
+    """Id of the one that a person chose, or `automatic`."""
 
     def choose(self, lost: Sequence[LostPackage]) -> tuple[Offer, tuple[str, ...]]:
         """By the newest restore points; only where they do not serve, those before are read."""
         targets = self._targets(lost)
-        for newest in (_FEW, _MANY):
+        for newest in (_FEW, _MANY) if self.restore_point == AUTOMATIC else (_MANY,):
             choice = self._choice(lost, targets=targets, newest=newest)
             offer = choice.offer
             if offer is not None and not offer.left and not offer.cold:
@@ -70,6 +73,7 @@ class FailoverTarget:
         points = restore_points(
             self.policy, found=self.seen, packages=selectors, store=self.store, newest=newest
         )
+        points = only_chosen(points, chosen=self.restore_point)
         needs = [
             Need(
                 one.name,

@@ -50,12 +50,20 @@ def test_a_dry_run_is_started_by_airflow_and_followed(
     assert conf == {"package": "video", "target": "automatic", "dry_run": True}
 
 
-def test_airflow_refuses_who_may_not(visit: Visit) -> None:
-    visitor = visit("vera")
-    visitor.expected_failures = re.compile("403")
-    visitor.open(f"start?dag=migrate.{POLICY}&package=video")
+def test_who_may_not_start_it_sees_the_form_and_no_button(visit: Visit) -> None:
+    visitor = visit("vera").open(f"start?dag=migrate.{POLICY}&package=video")
+    expect(visitor.main).to_contain_text("You may look")
+    expect(visitor.main.get_by_role("button")).to_have_count(0)
+
+
+def test_what_airflow_refuses_is_said(visit: Visit) -> None:
+    visitor = visit()
+    visitor.expected_failures = re.compile("400|422")
+    visitor.open(f"start?dag=failover.{POLICY}")
+    visitor.page.get_by_label("Target").evaluate("field => field.options[0].value = 'nowhere'")
     visitor.page.get_by_role("button", name="Dry run").click()
     expect(visitor.main.locator(".outcome")).to_contain_text("Not started.")
+    expect(visitor.main.locator(".outcome")).to_contain_text("nowhere")
 
 
 def test_a_dag_that_is_not_there_is_said(visit: Visit) -> None:

@@ -49,7 +49,7 @@ function nodeFacts(node) {
 }
 
 function actions(point, dag) {
-  const restore = html`<a class="button primary" href=${page("start", { dag, package: point.package, restore_point: point.id })}>Restore this one</a>`;
+  const restore = html`<a class="button primary" href=${page("start", { dag, cluster: point.cluster, restore_point: point.id })}>Restore this one</a>`;
   return html`<div class="actions">${point.verified ? restore : nothing}
     ${point.pinned
       ? html`<button type="button" @click=${() => change("DELETE", point)}>Unpin</button>`

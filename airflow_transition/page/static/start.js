@@ -1,7 +1,7 @@
 /* The form of a DAG, filled in; a dry run first. Airflow itself says what the form has, checks what
    is sent, and decides who may start it. */
 
-import { airflow, airflowPage, withJson } from "./api.js";
+import { airflow, airflowPage, catalogue, withJson } from "./api.js";
 import { wanted } from "./address.js";
 import { redraw, show } from "./live.js";
 import { badge, heading } from "./parts.js";
@@ -19,8 +19,11 @@ let run = null;
 let problem = null;
 
 async function load() {
-  const dag = await airflow(`dags/${encodeURIComponent(wanted().dag ?? "")}/details`);
-  return { dag, fields: Object.entries(dag.params ?? {}).map(field) };
+  const [dag, me] = await Promise.all([
+    airflow(`dags/${encodeURIComponent(wanted().dag ?? "")}/details`),
+    catalogue("me"),
+  ]);
+  return { dag, mayTrigger: me.may_trigger, fields: Object.entries(dag.params ?? {}).map(field) };
 }
 
 function field([name, { value, schema, description }]) {
@@ -39,7 +42,7 @@ function field([name, { value, schema, description }]) {
   };
 }
 
-function view({ dag, fields }) {
+function view({ dag, mayTrigger, fields }) {
   const dry = fields.some(({ name }) => name === "dry_run");
   const dagPage = airflowPage(`dags/${encodeURIComponent(dag.dag_id)}`);
   return html`${heading(dag.dag_display_name ?? dag.dag_id, html`Start a DAG`)}
@@ -47,13 +50,17 @@ function view({ dag, fields }) {
     ${dag.is_paused ? html`<p class="notice warn">This DAG is paused: a run waits until somebody unpauses it on <a data-airflow href=${dagPage}>its page</a>.</p>` : nothing}
     <form class="start" @submit=${(event) => start(event, dag, fields, dry)}>
       ${fields.filter(({ name }) => name !== "dry_run").map(input)}
-      <p class="actions">${dry
+      ${mayTrigger ? buttons(dry) : html`<p class="notice warn">You may look, and not start DAGs in this Airflow.</p>`}
+    </form>
+    <div role="status" class="outcome">${outcome(dag)}</div>`;
+}
+
+function buttons(dry) {
+  return html`<p class="actions">${dry
         ? html`<button type="submit" class="primary" name="dry" value="true">Dry run</button>
             <button type="submit" class="danger" name="dry" value="false">Start</button>`
         : html`<button type="submit" class="primary" name="dry" value="false">Start</button>`}</p>
-      ${dry ? html`<p class="help">The dry run makes the plan and touches nothing. Read it, then start.</p>` : nothing}
-    </form>
-    <div role="status" class="outcome">${outcome(dag)}</div>`;
+    ${dry ? html`<p class="help">The dry run makes the plan and touches nothing. Read it, then start.</p>` : nothing}`;
 }
 
 function input(it) {

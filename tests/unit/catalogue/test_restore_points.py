@@ -60,7 +60,7 @@ async def test_a_restore_point_shows_its_archives_images_and_node(open_site: Ope
     assert container["digest"].startswith("sha256:")
     assert [link["kind"] for link in container["links"]] == ["image", "archive"]
     assert detail["facts"]["kernel"] == "6.1.0-18-amd64"
-    assert detail["restore_with"] == "migrate.web"
+    assert detail["restore_with"] == "failover.web"
 
 
 async def test_a_pin_goes_to_s3_with_who_and_why_and_can_be_taken_back(open_site: OpenSite) -> None:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -50,7 +49,7 @@ def test_each_step_is_a_line_with_its_time_and_a_bar() -> None:
 
 
 def test_where_there_is_no_terminal_each_change_is_a_line() -> None:
-    seen: Iterator[Move] = iter(
+    seen = iter(
         [
             move("running", PLAN, RUNNING),
             move("running", PLAN, RUNNING),
