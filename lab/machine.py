@@ -32,6 +32,7 @@ PROGRAMS = {
     "iptables": "iptables",  # CRIU locks the network with it during a dump
     "docker-registry": "docker-registry",
     "git": "git",
+    "chromium": "chromium",  # the page, in a real browser
     "curl": "curl",  # the floor of the benchmarks
 }
 """Each program that the lab calls, and the Debian package that has it."""

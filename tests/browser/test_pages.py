@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.airflow import AirflowInstance
-from tests.browser.conftest import sign_in
 from tests.browser.seed import POLICY, SOURCE, TARGET, beat
+from tests.browser.stage import sign_in
 from tests.browser.visitor import Visitor
 
 Visit = Callable[..., Visitor]
