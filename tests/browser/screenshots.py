@@ -38,7 +38,7 @@ def main() -> None:
     ):
         for name, page, theme, width in SHOTS:
             shoot(browser, airflow=airflow, name=name, page=page, theme=theme, width=width)
-            print(f"docs/images/{name}.png")
+            print(f"docs/images/{name}.png")  # noqa: T201 - a command prints
 
 
 def shoot(
