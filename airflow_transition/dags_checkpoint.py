@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, task_group
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, task_group
 
 from airflow_transition.core.cluster_package import package_on, source_package
 from airflow_transition.core.policy import BackupEntry, ClusterPolicy, PackageSelector
@@ -11,6 +11,7 @@ from airflow_transition.dag_texts import checkpoint_text, found_checkpoint_text
 from airflow_transition.operators.found_packages import FoundPackagesOperator
 from airflow_transition.operators.pod_checkpoint import PodCheckpointOperator
 from airflow_transition.operators.restore_point import RestorePointRecordOperator
+from airflow_transition.restore_point_asset import restore_point_asset
 from airflow_transition.sensors.checkpoint_record import CheckpointRecordSensor
 from airflow_transition.task_values import TaskValue
 from airflow_transition.transfers.checkpoint_to_image import CheckpointToImageOperator
@@ -39,6 +40,7 @@ def checkpoint_dag(
                 package_on(policy, package=package, cluster=cluster).as_json()
                 for cluster in policy.clusters
             ],
+            followed=restore_point_asset(policy.name, package=package.name),
         )
     return dag
 
@@ -63,6 +65,7 @@ def found_checkpoint_dag(
                 policy,
                 package=package,
                 places=places,
+                followed=restore_point_asset(policy.name),
                 max_active_tis_per_dagrun=_AT_ONCE,
                 map_index_template="{{ task.package['package'] }}",
             )
@@ -88,9 +91,12 @@ def _dag(
 
 
 def _make_restore_point(
-    policy: ClusterPolicy, *, package: TaskValue, places: Any, **arguments: Any
+    policy: ClusterPolicy, *, package: TaskValue, places: Any, followed: Asset, **arguments: Any
 ) -> None:
-    """The four steps from a running pod to a restore point; `arguments` are the first one's."""
+    """The four steps from a running pod to a restore point; `arguments` are the first one's.
+
+    `followed` has an event for each restore point, so that other DAGs can follow it.
+    """
     checkpoint = PodCheckpointOperator(
         task_id="checkpoint",
         package=package,
@@ -103,7 +109,12 @@ def _make_restore_point(
     )
     image = CheckpointToImageOperator(task_id="image", checkpoint=checkpoint.output)
     RestorePointRecordOperator(
-        task_id="record", policy=policy.name, checkpoint=checkpoint.output, images=image.output
+        task_id="record",
+        policy=policy.name,
+        checkpoint=checkpoint.output,
+        images=image.output,
+        definition=policy,
+        outlets=[followed],
     )
     uploaded >> image
 

@@ -119,7 +119,11 @@ def _move(policy: ClusterPolicy) -> None:
         execution_timeout=_COPY_LIMIT,
     )
     record = RestorePointRecordOperator(
-        task_id="record", policy=policy.name, checkpoint=checkpoint.output, images=image.output
+        task_id="record",
+        policy=policy.name,
+        checkpoint=checkpoint.output,
+        images=image.output,
+        definition=policy,
     )
     promote = GitPromoteOperator(task_id="promote", plan=plan.output, images=image.output)
     verify = WorkloadRestoredSensor(task_id="verify", package=target, images=image.output)
@@ -132,6 +136,7 @@ def _move(policy: ClusterPolicy) -> None:
         promote_task="promote",
         verify_task="verify",
         retire_task="retire",
+        door_task="close_door",
     ).as_teardown(setups=plan, on_failure_fail_dagrun=True)
     plan >> close_door >> checkpoint >> image >> promote >> verify >> retire >> settle
     promote >> record

@@ -6,6 +6,7 @@ from typing import Any
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.reindex import CatalogueReindexOperator
 from airflow_transition.operators.retention import RetentionOperator
 
 _LIMIT = timedelta(hours=12)
@@ -34,7 +35,12 @@ def retention_dag(policy: ClusterPolicy, *, shared: dict[str, Any]) -> DAG:
         doc_md=_text(policy),
         **shared,
     ) as dag:
-        RetentionOperator(task_id="retention", policy=policy, plan_only="{{ params.dry_run }}")
+        retention = RetentionOperator(
+            task_id="retention", policy=policy, plan_only="{{ params.dry_run }}"
+        )
+        # A teardown: it runs however the retention ended, and the run is judged without it.
+        reindex = CatalogueReindexOperator(task_id="reindex", policy=policy).as_teardown()
+        retention >> reindex
     return dag
 
 
@@ -54,6 +60,8 @@ all clusters of the policy,
 and removes the others: restore point, image, record and archive. The newest verified one always
 stays. Archives, records, uploads and images that no restore point names go when they are older than
 a day. While a move or failover of the policy is open, nothing is removed.
+
+Then `reindex` compares the catalogue behind the Transition page with S3, and puts it right.
 
 The task's log begins with what stayed and what went, and gives a reason for each. The registry
 frees the space of deleted images when its own garbage collection runs.

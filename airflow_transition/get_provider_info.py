@@ -55,12 +55,14 @@ _OPERATORS = [
     "plan",
     "pod_checkpoint",
     "promotion",
+    "reindex",
     "restore_point",
     "retention",
     "retirement",
 ]
 _SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
 _HOOKS = [
+    "catalogue",
     "checkpoint_store",
     "cluster",
     "gitops",

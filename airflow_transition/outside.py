@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_transition.core.cluster_package import ClusterPackage
+    from airflow_transition.hooks.catalogue import CatalogueHook
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.cluster import ClusterHook
     from airflow_transition.hooks.cluster_survey import ClusterSurveyHook
@@ -78,6 +79,12 @@ def receiver() -> "HeartbeatHook":
     from airflow_transition.hooks.heartbeat import HeartbeatHook
 
     return HeartbeatHook(read_settings().receiver_conn_id)
+
+
+def catalogue() -> "CatalogueHook":
+    from airflow_transition.hooks.catalogue import CatalogueHook
+
+    return CatalogueHook(read_settings().receiver_conn_id)
 
 
 def second_signal(cluster_name: str) -> "SecondSignalHook":

@@ -6,6 +6,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryRule
 
 from airflow_transition.core.errors import PermanentError, TemporaryError
+from airflow_transition.metrics import FAILURES, count
 
 _RETRIES = 5
 _DELAY = timedelta(seconds=5)
@@ -33,6 +34,8 @@ class TransitionRetryPolicy(ExceptionRetryPolicy):
         max_tries: int,
         context: Any = None,
     ) -> RetryDecision:
+        lasting = str(isinstance(exception, PermanentError)).lower()
+        count(FAILURES, error=type(exception).__name__, lasting=lasting)
         if isinstance(exception, TemporaryError):
             return RetryDecision.retry(delay=exception.retry_after, reason=exception.what)
         return super().evaluate(exception, try_number, max_tries, context)

@@ -97,4 +97,10 @@ _MOVES = (
         *(_RESTORE_POINT, _WHY),
     ),
     _command("unpin", "Let retention decide again", "restore_points.unpin", _RESTORE_POINT),
+    _command(
+        "reindex",
+        "Put the catalogue behind the page right by what S3 holds",
+        "reindex.reindex",
+        *(_POLICIES, _JSON),
+    ),
 )

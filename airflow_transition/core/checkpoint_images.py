@@ -1,5 +1,6 @@
 """The images made from one pod's archives, on their way from task to task."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import AwareDatetime, Field
@@ -17,6 +18,10 @@ class CheckpointImages(WireModel):
     node: NodeFacts
     """Of the node on which the processes ran, from the checkpoint records."""
     verified: AwareDatetime
+    uploaded: AwareDatetime | None = None
+    """When the last archive was complete in S3."""
+    seconds: float = 0
+    """How long making and checking the images took together."""
 
     @property
     def images(self) -> dict[str, str]:
@@ -47,4 +52,14 @@ def restore_point_of(
         containers=images.containers,
         node=images.node,
         verified=images.verified,
+        seconds=dict(_seconds(checkpoint, images=images)),
     )
+
+
+def _seconds(checkpoint: PodCheckpoint, *, images: CheckpointImages) -> Iterator[tuple[str, float]]:
+    """Step to how long it took; uploading begins when the dumps are written."""
+    yield "checkpoint", checkpoint.seconds
+    if images.uploaded is not None:
+        since = (images.uploaded - checkpoint.created).total_seconds() - checkpoint.seconds
+        yield "upload", round(max(0.0, since), 3)
+    yield "image", images.seconds

@@ -175,6 +175,8 @@ class Promoted(WireModel):
     """None: the decision was not to go on."""
     seconds: dict[str, float] = Field(default_factory=dict)
     """Step to how long it took."""
+    approved_by: str | None = None
+    """Who said yes to the plan, or started the run; None: nobody had to."""
 
 
 class Ended(WireModel):

@@ -51,6 +51,8 @@ class PodCheckpoint(WireModel):
     """Of the door that was closed meanwhile; None: the door was open."""
     other_pods: tuple[DnsSubdomain, ...] = ()
     """Replicas that were not checkpointed."""
+    seconds: float = 0
+    """How long the dumps took together."""
 
     @property
     def created(self) -> datetime:

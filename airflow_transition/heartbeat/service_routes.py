@@ -1,9 +1,12 @@
 """What monitors ask for: /metrics and /healthz."""
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from airflow_transition.catalogue.asking import Ask
+from airflow_transition.catalogue.metrics import catalogue_metrics
 from airflow_transition.heartbeat.answers import answers
 from airflow_transition.heartbeat.people import AnyPerson, Authenticate, TheReceiver
 from airflow_transition.heartbeat.receiver import Receiver
@@ -31,6 +34,8 @@ async def metrics(request: Request, receiver: TheReceiver) -> Response:
     text = receiver.metrics.render(
         healths=(watch.health(node) for node in receiver.fleet), promises=receiver.promises
     )
+    ask = Ask(receiver, watch, receiver.moment(), may_trigger=False)
+    text += await run_in_threadpool(catalogue_metrics, ask)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import PutObjectOutputTypeDef
 
     from airflow_transition.core.failover import Transition
+    from airflow_transition.core.move_story import MoveStory
 
 _READERS = 8
 """Small documents read at a time: a plan reads one for each node and restore point."""
@@ -187,6 +188,21 @@ class CheckpointStoreHook(BaseHook):
         )
 
         return self._find(transition_key(failover, prefix=self.prefix), Transition)
+
+    def put_move(self, story: "MoveStory") -> None:
+        """Keep the story of a planned move."""
+        from airflow_transition.core.move_story import move_key  # noqa: PLC0415 - heavy
+
+        self._replace(move_key(story.plan, prefix=self.prefix), story)
+
+    def find_move(self, policy: str, *, move: str) -> "MoveStory | None":
+        """The story of a planned move by its name."""
+        from airflow_transition.core.move_story import (  # noqa: PLC0415 - heavy
+            MoveStory,
+            moves_folder,
+        )
+
+        return self._find(f"{moves_folder(policy, prefix=self.prefix)}{move}.json", MoveStory)
 
     def list_node_facts(self, cluster: str) -> list[NodeFacts]:
         """Read the newest facts of a cluster's nodes."""

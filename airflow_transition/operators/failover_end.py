@@ -1,15 +1,21 @@
 """End the claims of a failover's run, however the run went."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from airflow_transition import outside
+from airflow_transition.core.catalogue import Told
 from airflow_transition.core.claim import FAILED
+from airflow_transition.core.errors import TransitionError
+from airflow_transition.core.failover import Ended
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.told_stories import told_failover
 from airflow_transition.links import PageLink
 from airflow_transition.operators.receiver import receiver_of
+from airflow_transition.operators.telling import tell
 from airflow_transition.retry_policy import retrying
 
 
@@ -44,4 +50,19 @@ class FailoverEndOperator(BaseOperator):
         for claim_id in left:
             receiver.end_claim(claim_id, outcome=f"{FAILED}: its run is over")
             self.log.warning("%s was still open; its run is over", claim_id)
+            self._end_story(claim_id)
         return left
+
+    def _end_story(self, failover: str) -> None:
+        """The last chapter of one that nobody else has ended."""
+        try:
+            story = outside.store().find_transition(failover)
+            if story is None or story.ended is not None:
+                return
+            text = "the run ended before its packages were seen on the target"
+            ended = Ended(at=datetime.now(UTC), outcome="failed", text=text)
+            story = story.model_copy(update={"ended": ended})
+            outside.store().put_transition(story)
+            tell(lambda: Told(transitions=(told_failover(story),)))
+        except TransitionError:
+            self.log.exception("not written down")

@@ -8,11 +8,14 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from airflow_transition import outside
+from airflow_transition.core.catalogue import Told, ToldPolicy
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.failover import FailoverPlan, Transition
 from airflow_transition.core.fault import Fault
 from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.told_policy import told_policy
+from airflow_transition.core.told_stories import told_failover
 from airflow_transition.links import PageLink, transition_page
 from airflow_transition.operators.failover_look import GIT_PATIENCE
 from airflow_transition.operators.failover_planning import (
@@ -21,6 +24,7 @@ from airflow_transition.operators.failover_planning import (
     NothingToMoveError,
 )
 from airflow_transition.operators.receiver import receiver_of
+from airflow_transition.operators.telling import AT_ONCE, tell
 from airflow_transition.operators.whole_policy import whole_policy
 from airflow_transition.retry_policy import retrying
 
@@ -98,9 +102,18 @@ class FailoverPlanOperator(BaseOperator):
             self.log.info("dry run: nothing was touched")
             after = sorted(self.get_flat_relative_ids(upstream=False))
             raise DownstreamTasksSkipped(tasks=after)  # type: ignore[no-untyped-call]
-        for plan in plans:
-            store.put_transition(Transition(plan=plan))
+        stories = [Transition(plan=plan) for plan in plans]
+        tell(
+            lambda: Told(transitions=tuple(map(told_failover, stories)), policies=(self._told(),)),
+            patience=AT_ONCE,
+        )
+        for story in stories:
+            store.put_transition(story)
         return made
+
+    def _told(self) -> ToldPolicy:
+        """Of the policy what placement needs; its packages are told by those who know them."""
+        return told_policy(self.policy, now=datetime.now(UTC), packages=())
 
     def _made(
         self, plans: list[FailoverPlan], *, failed: list[TransitionError], context: Context

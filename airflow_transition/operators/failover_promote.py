@@ -12,15 +12,19 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_transition import outside
+from airflow_transition.core.catalogue import Told
 from airflow_transition.core.claim import FAILED
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import FailoverPlan, Promoted, Transition
 from airflow_transition.core.fencing import FencingDecision, FencingStep, decide_fencing
+from airflow_transition.core.told_stories import told_failover
 from airflow_transition.links import CommitLink, PageLink, commit_url, transition_page
+from airflow_transition.operators.approval import approved_by
 from airflow_transition.operators.failover_claim import FailoverClaim
 from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.operators.source_fencing import SourceFencing
 from airflow_transition.operators.target_promotion import TargetPromotion
+from airflow_transition.operators.telling import tell
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -69,7 +73,7 @@ class FailoverPromoteOperator(BaseOperator):
             plan = FailoverPlan.model_validate(each)
             self.page = transition_page(plan.id)
             try:
-                promoted = self._promote(plan)
+                promoted = self._promote(plan, approved_by=approved_by(context, plan=plan))
             except PermanentError as error:
                 self.log.error("%s: %s", plan.id, error)  # noqa: TRY400 - the message says it all
                 failed.append(error)
@@ -82,7 +86,7 @@ class FailoverPromoteOperator(BaseOperator):
             raise failed[0] if failed else AirflowSkipException("; ".join(alone))
         return {"done": done, "failed": [*planned["failed"], *map(str, failed)]}
 
-    def _promote(self, plan: FailoverPlan) -> Promoted | str:
+    def _promote(self, plan: FailoverPlan, *, approved_by: str | None) -> Promoted | str:
         """What was done, or why the fault is left alone."""
         receiver = receiver_for(plan)
         claim = FailoverClaim(plan, receiver, patience=self.claim_timeout)
@@ -94,6 +98,7 @@ class FailoverPromoteOperator(BaseOperator):
             return why_alone
         try:
             promoted = self._moved(plan, claim=claim, stopwatch=stopwatch)
+            promoted = promoted.model_copy(update={"approved_by": approved_by})
         except PermanentError as error:
             claim.end(f"{FAILED}: {error.what}"[:500])
             raise
@@ -163,8 +168,10 @@ class FailoverPromoteOperator(BaseOperator):
 
         It is left to `verify` because the packages' downtime would count it here.
         """
+        story = Transition(plan=plan, promoted=promoted)
+        tell(lambda: Told(transitions=(told_failover(story),)))
         try:
-            outside.store().put_transition(Transition(plan=plan, promoted=promoted))
+            outside.store().put_transition(story)
         except TransitionError:
             self.log.exception("not written down")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
+from airflow_transition.core.catalogue import Told
 from airflow_transition.core.claim import FAILED, RESTORED
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import (
@@ -18,11 +19,14 @@ from airflow_transition.core.failover import (
     Transition,
 )
 from airflow_transition.core.restore_points import spoken
+from airflow_transition.core.told_stories import told_failover
 from airflow_transition.links import PageLink, transition_page
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import run_quiesce
 from airflow_transition.operators.failover_claim import FailoverClaim
+from airflow_transition.operators.measuring import measure_transition
 from airflow_transition.operators.receiver import receiver_for
+from airflow_transition.operators.telling import AT_ONCE, PATIENT, tell
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -89,7 +93,7 @@ class FailoverVerifyOperator(BaseOperator):
 
     def _verify(self, plan: FailoverPlan, *, story: Transition) -> Ended:
         receiver, store = receiver_for(plan), outside.store()
-        self._write_down(story, store=store)
+        self._write_down(story, store=store, patience=AT_ONCE)
         hook = outside.cluster(plan.packages[0].target)
         answers = at_once({one.name: partial(self._ready, one, hook=hook) for one in plan.packages})
         errors = [one for one in answers.values() if isinstance(one, TransitionError)]
@@ -103,7 +107,9 @@ class FailoverVerifyOperator(BaseOperator):
         FailoverClaim(plan, receiver, patience=timedelta(0)).end(
             f"{ended.outcome}: {ended.text}"[:500]
         )
-        self._write_down(story.model_copy(update={"ended": ended}), store=store)
+        story = story.model_copy(update={"ended": ended})
+        self._write_down(story, store=store, patience=PATIENT)
+        measure_transition(told_failover(story))
         return ended
 
     def _ready(self, package: PackageFailover, *, hook: "ClusterHook") -> str:
@@ -124,8 +130,11 @@ class FailoverVerifyOperator(BaseOperator):
             run_quiesce(hook, workload=workload, call=package.target.quiesce.open)
         return pod.name
 
-    def _write_down(self, story: Transition, *, store: "CheckpointStoreHook") -> None:
+    def _write_down(
+        self, story: Transition, *, store: "CheckpointStoreHook", patience: timedelta
+    ) -> None:
         """The next chapter; the packages run, whether it can be kept or not."""
+        tell(lambda: Told(transitions=(told_failover(story),)), patience=patience)
         try:
             store.put_transition(story)
         except TransitionError:

@@ -10,6 +10,7 @@ from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.move import MovePlan, Step
 from airflow_transition.links import PageLink
 from airflow_transition.operators.move_evidence import TaskMarks
+from airflow_transition.operators.move_record import MoveEnd, record_move
 from airflow_transition.operators.promotion import PROMOTING
 from airflow_transition.operators.retirement import RETIRING
 from airflow_transition.operators.settlement import Settlement
@@ -29,6 +30,7 @@ class MoveSettleOperator(BaseOperator):
 
     :param plan: what TransitionPlanOperator returned.
     :param promote_task: id of the GitPromoteOperator's task; and so on.
+    :param door_task: id of the DoorCloseOperator's task: from then on the downtime is counted.
     :param patience: how long the target may take to clean up before the source opens regardless.
     :param attempt_timeout: after which one attempt ends and the next one begins.
     """
@@ -44,6 +46,7 @@ class MoveSettleOperator(BaseOperator):
         promote_task: str,
         verify_task: str,
         retire_task: str,
+        door_task: str | None = None,
         patience: timedelta = timedelta(minutes=5),
         attempt_timeout: timedelta = timedelta(minutes=10),
         **kwargs: Any,
@@ -61,6 +64,7 @@ class MoveSettleOperator(BaseOperator):
         self.promote_task = promote_task
         self.verify_task = verify_task
         self.retire_task = retire_task
+        self.door_task = door_task
         self.patience = patience
         self.attempt_timeout = attempt_timeout
 
@@ -71,21 +75,15 @@ class MoveSettleOperator(BaseOperator):
             plan=plan, marks=marks, patience=self.patience, attempt_timeout=self.attempt_timeout
         )
         step = settlement.run()
-        if step is Step.LEAVE:
-            raise MoveRolledBackError(
-                f"{plan.source.cluster} was lost during the move: a failover has "
-                f"{plan.source.package}",
-                where=plan.move,
-                do="look at the failover DAG of the policy; nothing is left to do here",
-            )
-        if step is Step.OPEN_SOURCE:
-            raise MoveRolledBackError(
-                f"rolled back: {plan.source.package} is open on {plan.source.cluster} again",
-                where=plan.move,
-                found=f"task {marks.failed} failed" if marks.failed else "the run was stopped",
-                do="; ".join([*settlement.unfinished, "cure the cause and start a new move"]),
-            )
-        self.log.info("%s is open on %s", plan.source.package, plan.target.cluster)
+        error = _rolled_back(settlement, step=step)
+        text = error.what if error else f"{plan.source.package} is open on {plan.target.cluster}"
+        end = MoveEnd(
+            plan=plan, step=step, marks=marks, text=text, next_step=error.do if error else None
+        )
+        record_move(end, context=context, door_task=self.door_task, promote_task=self.promote_task)
+        if error:
+            raise error
+        self.log.info("%s", text)
         return {"open": plan.target.cluster, "restored_from": dict(marks.images or {})}
 
     def _marks(self, context: Context) -> TaskMarks:
@@ -105,3 +103,22 @@ class MoveSettleOperator(BaseOperator):
             or bool(ti.xcom_pull(task_ids=self.retire_task, key=RETIRING)),
             retirement_done=states.get(self.retire_task) == "success",
         )
+
+
+def _rolled_back(settlement: Settlement, *, step: Step) -> MoveRolledBackError | None:
+    """Why the run fails; None: the package runs on the target."""
+    plan, marks = settlement.plan, settlement.marks
+    if step is Step.LEAVE:
+        return MoveRolledBackError(
+            f"{plan.source.cluster} was lost during the move: a failover has {plan.source.package}",
+            where=plan.move,
+            do="look at the failover DAG of the policy; nothing is left to do here",
+        )
+    if step is Step.OPEN_SOURCE:
+        return MoveRolledBackError(
+            f"rolled back: {plan.source.package} is open on {plan.source.cluster} again",
+            where=plan.move,
+            found=f"task {marks.failed} failed" if marks.failed else "the run was stopped",
+            do="; ".join([*settlement.unfinished, "cure the cause and start a new move"]),
+        )
+    return None

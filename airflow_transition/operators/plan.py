@@ -1,14 +1,21 @@
 """Plan a move: look at everything, touch nothing."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
+from airflow_transition.core.catalogue import Told
+from airflow_transition.core.move import MovePlan
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.told_policy import told_policy
+from airflow_transition.core.told_stories import told_planned_move
 from airflow_transition.links import PageLink
+from airflow_transition.operators.approval import started_by
 from airflow_transition.operators.preflight import Preflight
+from airflow_transition.operators.telling import tell
 from airflow_transition.operators.whole_policy import whole_policy
 from airflow_transition.retry_policy import retrying
 
@@ -52,4 +59,13 @@ class TransitionPlanOperator(BaseOperator):
             self.log.info("dry run: nothing was touched")
             after = sorted(self.get_flat_relative_ids(upstream=False))
             raise DownstreamTasksSkipped(tasks=after)  # type: ignore[no-untyped-call]
+        tell(lambda: self._told(plan, context=context))
         return made
+
+    def _told(self, plan: MovePlan, *, context: Context) -> Told:
+        """That the move is under way, and what the policy says of placement."""
+        now = datetime.now(UTC)
+        story = told_planned_move(plan, began=now, started_by=started_by(context))
+        return Told(
+            transitions=(story,), policies=(told_policy(self.policy, now=now, packages=()),)
+        )

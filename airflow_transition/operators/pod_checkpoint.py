@@ -90,6 +90,8 @@ class PodCheckpointOperator(BaseOperator):
             leave_second(door.closed)
         self._tell(pod, others=others)
         lock = door.lock if door else None
+        began = time.monotonic()
+        archives = self._archives(pod, package=package, lock=lock, context=context)
         done = PodCheckpoint(
             cluster=package.cluster,
             namespace=pod.namespace,
@@ -98,7 +100,8 @@ class PodCheckpointOperator(BaseOperator):
             workload=workload.name,
             pod=pod.name,
             node=str(pod.node),
-            archives=self._archives(pod, package=package, lock=lock, context=context),
+            archives=archives,
+            seconds=round(time.monotonic() - began, 3),
             lock=lock,
             other_pods=tuple(other.name for other in others),
         )

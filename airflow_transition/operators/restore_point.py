@@ -1,14 +1,22 @@
 """Keep what was checkpointed as a restore point."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
+from airflow_transition.core.catalogue import Told, ToldPoint
 from airflow_transition.core.checkpoint_images import CheckpointImages, restore_point_of
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
+from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.restore_points import RestorePoint
+from airflow_transition.core.told_policy import told_policy
 from airflow_transition.links import PageLink, restore_point_page
+from airflow_transition.operators.measuring import measure_point
+from airflow_transition.operators.telling import tell
+from airflow_transition.restore_point_asset import tell_followers
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -19,6 +27,7 @@ class RestorePointRecordOperator(BaseOperator):
     :param policy: name of the policy that asked for it.
     :param checkpoint: what PodCheckpointOperator returned.
     :param images: what CheckpointToImageOperator returned.
+    :param definition: the policy itself, for the catalogue; None: it is not told of it.
     """
 
     template_fields: Sequence[str] = ("policy", "checkpoint", "images")
@@ -31,6 +40,7 @@ class RestorePointRecordOperator(BaseOperator):
         policy: str,
         checkpoint: TaskValue,
         images: TaskValue,
+        definition: ClusterPolicy | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**retrying(kwargs))
@@ -38,6 +48,7 @@ class RestorePointRecordOperator(BaseOperator):
         self.checkpoint = checkpoint
         self.images = images
         self.page: str | None = None
+        self.definition = definition
 
     def execute(self, context: Context) -> dict[str, str]:
         point = restore_point_of(
@@ -48,4 +59,16 @@ class RestorePointRecordOperator(BaseOperator):
         key = outside.store().put_restore_point(point)
         self.page = restore_point_page(point.id)
         self.log.info("restore point %s", point.id)
+        tell_followers(context, point=point, key=key)
+        measure_point(point)
+        tell(lambda: self._told(point))
         return {"id": point.id, "key": key, "created": point.created.isoformat()}
+
+    def _told(self, point: RestorePoint) -> Told:
+        """The restore point, and what its policy promises of its package."""
+        policies = ()
+        if self.definition is not None:
+            packages = self.definition.spec.package_selectors
+            ours = tuple(one for one in packages if one.name == point.package)
+            policies = (told_policy(self.definition, now=datetime.now(UTC), packages=ours),)
+        return Told(policies=policies, points=(ToldPoint(point=point),))

@@ -60,12 +60,19 @@ class CheckpointToImageOperator(BaseOperator):
         checkpoint = PodCheckpoint.model_validate(self.checkpoint)
         store = outside.store()
         deadline = time.monotonic() + self.record_timeout.total_seconds()
-        containers = []
+        containers, uploaded, seconds = [], [], 0.0
         for container, key in checkpoint.record_keys(prefix=store.prefix).items():
             record = _wait_record(store, key=key, deadline=deadline)
+            began = time.monotonic()
             containers.append(self._image(record, container=container, key=key, store=store))
+            seconds += time.monotonic() - began
+            uploaded.append(record.uploaded)
         images = CheckpointImages(
-            containers=tuple(containers), node=record.node, verified=datetime.now(UTC)
+            containers=tuple(containers),
+            node=record.node,
+            verified=datetime.now(UTC),
+            uploaded=max(uploaded),
+            seconds=round(seconds, 3),
         )
         return images.as_json()
 
