@@ -137,13 +137,15 @@ def test_a_restore_point_is_pinned_with_a_reason_and_unpinned(visit: Visit) -> N
     visitor = visit()
     visitor.answer("restore-point", body=answers.point_detail())
     visitor.open("restore-point?id=x")
-    visitor.page.get_by_role("button", name="Pin").click()
-    expect(visitor.page.get_by_role("button", name="Pin")).to_be_visible()  # a reason is missing
+    visitor.page.get_by_role("button", name="Pin", exact=True).click()
+    expect(
+        visitor.page.get_by_role("button", name="Pin", exact=True)
+    ).to_be_visible()  # a reason is missing
     visitor.page.get_by_label("Why it is to stay").fill("before the release")
     visitor.answer("pin", body={"by": "olga", "why": "before the release", "pinned": None})
     visitor.answer("restore-point", body=answers.point_detail(answers.point(pinned=True)))
     with visitor.page.expect_request(lambda request: request.method == "PUT") as asked:
-        visitor.page.get_by_role("button", name="Pin").click()
+        visitor.page.get_by_role("button", name="Pin", exact=True).click()
     assert asked.value.post_data_json == {"why": "before the release"}
     expect(visitor.main).to_contain_text("Pinned: it stays until it is unpinned.")
     with visitor.page.expect_request(lambda request: request.method == "DELETE"):
@@ -156,5 +158,5 @@ def test_a_pin_that_fails_says_why(visit: Visit) -> None:
     visitor.answer("pin", status=502, body={"detail": "S3 is away"})
     visitor.open("restore-point?id=x")
     visitor.page.get_by_label("Why it is to stay").fill("because")
-    visitor.page.get_by_role("button", name="Pin").click()
+    visitor.page.get_by_role("button", name="Pin", exact=True).click()
     expect(visitor.main.get_by_role("status")).to_contain_text("S3 is away")

@@ -1,29 +1,21 @@
-/* Links to Airflow's own pages. Its frame holds us: they open in the window around it. */
+/* Links out of the page. Airflow's frame may neither navigate the window around it nor open another;
+   a link of that window's own document may. */
 
 export function followLinks() {
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("a[data-airflow]");
+    const link = event.target.closest?.("a[data-airflow], a[target=_blank]");
     const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
-    if (link && plain && window.parent !== window && open(link.href)) {
+    if (link && plain && window.parent !== window && follow(link)) {
       event.preventDefault();
     }
   });
 }
 
-/** Open an address of Airflow's: around the frame where there is one, else here. */
-export function goTo(href) {
-  if (window.parent === window || !open(href)) {
-    window.location.assign(href);
-  }
-}
-
-/* The frame may not navigate its parent; a link of the parent's own document may. */
-function open(href) {
+function follow({ href, target, rel }) {
   try {
     const around = window.parent.document;
     const link = around.createElement("a");
-    link.href = href;
-    link.hidden = true;
+    Object.assign(link, { href, target, rel, hidden: true });
     around.body.append(link);
     link.click();
     link.remove();

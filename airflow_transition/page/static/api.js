@@ -43,10 +43,7 @@ async function ask(address, options) {
   let answer;
   try {
     answer = await fetch(address, { credentials: "same-origin", ...options });
-  } catch (error) {
-    if (error.name === "AbortError") {
-      throw error;
-    }
+  } catch {
     throw new Refused(0, "the server cannot be reached");
   }
   if (!answer.ok) {

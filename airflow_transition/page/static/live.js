@@ -9,6 +9,7 @@ import { followLinks } from "./airflow-links.js";
 const WAIT_SECONDS = 25;
 const AGAIN_MS = 5000;
 const AGES_MS = 5000;
+const PASSING = [0, 502, 503, 504];
 
 const main = document.getElementById("content");
 const freshness = document.getElementById("freshness");
@@ -48,6 +49,7 @@ export function askAgain() {
 }
 
 let asked = 0;
+let stale = false;
 async function refresh({ load, view }) {
   asked += 1;
   const mine = asked;
@@ -61,14 +63,15 @@ async function refresh({ load, view }) {
       setNow(answer.now);
     }
     draw = () => put(view(answer));
+    draw();
+    stale = false;
     say("");
   } catch (error) {
-    if (mine !== asked || error.name === "AbortError") {
+    if (mine !== asked) {
       return;
     }
     report(error);
   }
-  draw();
   main.setAttribute("aria-busy", "false");
 }
 
@@ -77,11 +80,13 @@ function report(error) {
   if (!(error instanceof Refused)) {
     console.error(error);
   }
-  if (main.dataset.stands === "yes" && [0, 502, 503, 504].includes(error.status)) {
+  stale = PASSING.includes(error.status);
+  if (stale && main.dataset.stands === "yes") {
     say(`Not up to date: ${error.message}. Trying again.`);
-  } else {
-    draw = () => put(failure(error));
+    return;
   }
+  draw = () => render(failure(error), main);
+  draw();
 }
 
 function put(template) {
@@ -98,19 +103,27 @@ async function watch(part, reload) {
   for (;;) {
     try {
       await visible();
-      const waits = known !== null && !failed;
+      const again = failed || stale;
+      const waits = known !== null && !again;
       const version = await catalogue("version", waits ? { after: known.version, wait_seconds: WAIT_SECONDS } : {});
-      if (failed || (known !== null && version[part] !== known[part])) {
+      failed = false;
+      if (again || (known !== null && version[part] !== known[part])) {
         await reload();
       }
       known = version;
-      failed = false;
+      if (stale) {
+        await pause();
+      }
     } catch (error) {
       failed = true;
       say(`Not up to date: ${error.message}. Trying again.`);
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await pause();
     }
   }
+}
+
+function pause() {
+  return new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
 }
 
 function visible() {

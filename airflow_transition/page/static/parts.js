@@ -50,7 +50,7 @@ export function search(label, selects = []) {
   const now = wanted();
   return html`<form class="search" role="search" @submit=${(event) => event.preventDefault()}>
     <label>${label}
-      <input type="search" name="q" autocomplete="off" maxlength="200" .value=${now.q ?? ""}
+      <input type="search" name="q" autocomplete="off" maxlength="200" value=${now.q ?? ""}
         @input=${(event) => want({ q: event.target.value }, { after: 150 })}>
     </label>
     ${selects.map(({ name, title, choices, none = "all" }) => html`<label>${title}
