@@ -101,11 +101,11 @@ export function empty(noun, advice) {
 }
 
 const ADVICE = {
-  0: "Airflow's API server does not answer. The page tries again by itself when it is reloaded.",
+  0: "Airflow's API server does not answer. The page tries again by itself.",
   401: "Your session ended. Sign in to Airflow again.",
   403: "Ask whoever runs this Airflow for the permission to see DAGs.",
   404: "It may have been removed, or the address is wrong.",
-  503: "The database of the receiver does not answer; nothing is lost. Try again in a moment.",
+  503: "The database of the receiver does not answer; nothing is lost. The page tries again by itself.",
 };
 
 const TITLES = { 0: "Not reached", 401: "Signed out", 403: "Not allowed", 404: "Not found" };
