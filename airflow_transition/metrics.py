@@ -25,6 +25,15 @@ class Metric:
     tags: tuple[str, ...]
     text: str
 
+    @property
+    def prometheus(self) -> str:
+        """Its name where Airflow's OpenTelemetry is exported to Prometheus.
+
+        A timer is a histogram there, with `_bucket`, `_sum` and `_count` behind the name.
+        """
+        ending = {"counter": "_total", "timer": "_milliseconds", "gauge": ""}[self.kind]
+        return f"airflow_{self.name.replace('.', '_')}{ending}"
+
 
 RESTORE_POINT_CREATED = Metric(
     name="transition.restore_point.created",

@@ -5,12 +5,12 @@ receiver know. What only the moment itself shows is left out: whether API server
 answer. Silence counts in their place.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy import Connection, Result, Row, func, select, tuple_
 
 from airflow_transition.catalogue import tables
 from airflow_transition.catalogue.asking import Ask
@@ -46,27 +46,34 @@ class _Known:
 
 
 def destinations(
-    ask: Ask, connection: Connection, *, groups: Iterable[Group]
+    ask: Ask, connection: Connection, *, packages: Mapping[Key, str]
 ) -> dict[Key, Destination]:
-    """For every package of these groups."""
-    wanted = sorted(set(groups))
-    known = _look(ask, connection, groups=wanted)
+    """Of each of these packages, which come with the cluster that they run on.
+
+    What fails over with them is looked at too: one target is chosen for all.
+    """
+    groups: dict[Group, list[str]] = {}
+    for (policy, package), cluster in packages.items():
+        groups.setdefault((policy, cluster), []).append(package)
+    known = _look(ask, connection, groups=sorted(groups), keys=packages.keys())
     found: dict[Key, Destination] = {}
-    for group in wanted:
-        found |= _of_group(ask, group=group, known=known)
+    for group, names in groups.items():
+        found |= _of_group(ask, group=group, names=names, known=known)
     return found
 
 
-def _look(ask: Ask, connection: Connection, *, groups: Sequence[Group]) -> _Known:
+def _look(
+    ask: Ask, connection: Connection, *, groups: Sequence[Group], keys: Collection[Key]
+) -> _Known:
     policies = _policies(connection, names={policy for policy, _ in groups})
-    packages = _packages(connection, groups=groups)
+    packages = _packages(connection, groups=groups, keys=keys)
     clusters = {each for policy in policies.values() for each in _candidates(policy)}
     silent = silent_nodes(ask, clusters=clusters)
-    keys = [(one.policy, one.package) for rows in packages.values() for one in rows if one.live]
+    live = [(one.policy, one.package) for rows in packages.values() for one in rows if one.live]
     return _Known(
         policies=policies,
         packages=packages,
-        points=_points(connection, keys=keys),
+        points=_points(connection, keys=live),
         facts=one_of_each_class(connection, clusters=clusters, silent=silent),
         silent={each for each in clusters if silent[each] and _all_silent(ask, each, silent[each])},
     )
@@ -77,13 +84,15 @@ def _all_silent(ask: Ask, cluster: str, silent: Collection[str]) -> bool:
     return len(agents) == len(silent)
 
 
-def _of_group(ask: Ask, *, group: Group, known: _Known) -> dict[Key, Destination]:
+def _of_group(
+    ask: Ask, *, group: Group, names: Sequence[str], known: _Known
+) -> dict[Key, Destination]:
     name, cluster = group
     policy, packages = known.policies.get(name), known.packages.get(group, ())
     if policy is None:
         text = "the policy is not known here yet: run `airflow transition reindex`"
         nowhere = Destination(target=None, why=(), restore_point=None, not_along=(text,))
-        return {(name, one.package): nowhere for one in packages}
+        return {(name, package): nowhere for package in names}
     needs = [
         Need(
             one.package,
@@ -98,15 +107,17 @@ def _of_group(ask: Ask, *, group: Group, known: _Known) -> dict[Key, Destination
         now=ask.now,
         max_age=_seconds(policy.max_age_seconds),
     )
+    why = tuple(map(str, choice.offers))[:_MOST_LINES]
     return {
-        (name, one.package): _destination(one.package, choice=choice, now=ask.now)
-        for one in packages
+        (name, package): _destination(package, choice=choice, why=why, now=ask.now)
+        for package in names
     }
 
 
-def _destination(package: str, *, choice: TargetChoice, now: datetime) -> Destination:
+def _destination(
+    package: str, *, choice: TargetChoice, why: tuple[str, ...], now: datetime
+) -> Destination:
     offer = choice.offer
-    why = tuple(map(str, choice.offers))[:_MOST_LINES]
     if offer is None:
         return Destination(
             target=None,
@@ -159,18 +170,23 @@ def _policies(connection: Connection, *, names: Collection[str]) -> dict[str, To
     return {name: ToldPolicy.model_validate_json(document) for name, document in rows}
 
 
-def _packages(connection: Connection, *, groups: Sequence[Group]) -> dict[Group, list[Row[Any]]]:
+def _packages(
+    connection: Connection, *, groups: Sequence[Group], keys: Collection[Key]
+) -> dict[Group, list[Row[Any]]]:
+    """Those that are asked for, and as many of those that fail over with them."""
     package = tables.package.c
-    rows = connection.execute(
-        select(package.policy, package.package, package.cluster, package.live, package.type)
-        .where(tuple_(package.cluster, package.policy).in_([(two, one) for one, two in groups]))
-        .order_by(package.policy, package.package)
-        .limit(_MOST_PACKAGES)
-    )
-    found: dict[Group, list[Row[Any]]] = {}
-    for one in rows:
-        found.setdefault((one.policy, one.cluster), []).append(one)
-    return found
+    columns = (package.policy, package.package, package.cluster, package.live, package.type)
+    asked = tuple_(package.policy, package.package).in_(list(keys))
+    together = tuple_(package.cluster, package.policy).in_([(two, one) for one, two in groups])
+    rows: dict[Key, Row[Any]] = {}
+    for condition in (asked, together):
+        question = select(*columns).where(condition).order_by(package.policy, package.package)
+        found: Result[Any] = connection.execute(question.limit(_MOST_PACKAGES))
+        rows.update({(one.policy, one.package): one for one in found})
+    grouped: dict[Group, list[Row[Any]]] = {}
+    for _, one in sorted(rows.items()):
+        grouped.setdefault((one.policy, str(one.cluster)), []).append(one)
+    return grouped
 
 
 def _points(connection: Connection, *, keys: Sequence[Key]) -> dict[Key, tuple[RestorePoint, ...]]:
@@ -199,8 +215,12 @@ def _points(connection: Connection, *, keys: Sequence[Key]) -> dict[Key, tuple[R
         .subquery()
     )
     found: dict[Key, tuple[RestorePoint, ...]] = {}
+    unread: dict[str, Any] = {"containers": (), "pod": "", "workload_kind": ""}
     for one in connection.execute(select(ranked).where(ranked.c.place <= _POINTS)):
         made = RestorePoint.model_construct(
+            **unread,
+            policy=one.policy,
+            package=one.package,
             cluster=one.cluster,
             namespace=one.namespace,
             workload=one.workload,

@@ -123,14 +123,14 @@ def _carried(
     )
     count = func.count().over(partition_by=package.cluster)
     ranked = (
-        select(package.cluster, package.package, place.label("place"), count.label("count"))
+        select(package.cluster, package.package, place.label("place"), count.label("number"))
         .where(package.cluster.in_(clusters))
         .subquery()
     )
     found: dict[str, list[tuple[str, int]]] = {}
     rows = select(ranked).where(ranked.c.place <= _FEW).order_by(ranked.c.cluster, ranked.c.place)
     for one in connection.execute(rows):
-        found.setdefault(one.cluster, []).append((one.package, one.count))
+        found.setdefault(one.cluster, []).append((one.package, one.number))
     return found
 
 

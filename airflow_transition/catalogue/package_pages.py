@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, or_, select
 
 from airflow_transition.catalogue import tables
 from airflow_transition.catalogue.asking import Ask, not_found
@@ -28,12 +28,13 @@ from airflow_transition.core.policy_rules import (
     migrate_dag_id,
     retention_dag_id,
 )
+from airflow_transition.heartbeat.tables import Utc
 
 Sort = Literal["name", "due"]
 
 _package = tables.package.c
-_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = literal(datetime(9999, 1, 1, tzinfo=UTC), type_=Utc())
+_ALWAYS = literal(datetime(1970, 1, 1, tzinfo=UTC), type_=Utc())
 
 
 def package_page(
@@ -48,12 +49,11 @@ def package_page(
     cursor: str | None,
 ) -> PackagePage:
     where = _where(q=q, policy=policy, cluster=cluster, protection=protection, now=ask.now)
-    keys = [(_package.policy, False), (_package.package, False)]
+    columns: list[Any] = [_package.policy, _package.package]
     kinds: list[type] = [str, str]
     if sort == "due":
-        keys, kinds = [(_urgency(), False), *keys], [datetime, *kinds]
-    begin = after(keys, key=read_cursor(cursor, kinds=kinds))
-    columns = [column for column, _ in keys]
+        columns, kinds = [_urgency(), *columns], [datetime, *kinds]
+    begin = after(columns, key=read_cursor(cursor, kinds=kinds), falls=False)
     with ask.reading() as connection:
         question = select(tables.package, _urgency().label("urgency")).where(*where, *begin)
         rows = connection.execute(question.order_by(*columns).limit(limit + 1)).all()
@@ -158,8 +158,8 @@ def _summary(connection: Connection, *, now: datetime) -> PackageSummary:
 def _views(
     ask: Ask, connection: Connection, *, rows: Sequence[Row[Any]]
 ) -> tuple[PackageView, ...]:
-    groups = [(row.policy, row.cluster) for row in rows if row.cluster is not None]
-    goes = destinations(ask, connection, groups=groups) if groups else {}
+    running = {(row.policy, row.package): row.cluster for row in rows if row.cluster is not None}
+    goes = destinations(ask, connection, packages=running) if running else {}
     return tuple(
         _view(row, now=ask.now, goes_to=goes.get((row.policy, row.package))) for row in rows
     )

@@ -41,7 +41,9 @@ def _refresh(connection: Connection, *, keys: Sequence[Key]) -> None:
         for key, package in found.items()
     ]
     if rows:
-        columns = {name: bindparam(f"b_{name}") for name in rows[0] if name not in _KEY}
+        columns: dict[str, Any] = {
+            name: bindparam(f"b_{name}") for name in rows[0] if name not in _KEY
+        }
         statement = (
             update(_package)
             .where(_package.c.policy == bindparam("b_policy"))
@@ -71,7 +73,7 @@ def _row(
         "schedule": schedule,
         "cluster": move.target if moved_last else place.cluster if place else package.cluster,
         "namespace": package.namespace or (place.namespace if place else None),
-        "workload_kind": _kind(place) if place else package.workload_kind,
+        "workload_kind": place.workload_kind if place else package.workload_kind,
         "workload": place.workload if place else package.workload,
         "newest": newest.id if newest else None,
         "newest_created": newest.created if newest else None,
@@ -90,12 +92,6 @@ def due(created: datetime, *, verified: datetime, promise_seconds: float | None)
     if promise_seconds is None:
         return None
     return max(created, verified) + timedelta(seconds=promise_seconds)
-
-
-def _kind(place: Any) -> str | None:
-    """Without reading the whole document: it is written by pydantic, in one form."""
-    _, _, rest = place.document.partition('"workload_kind":"')
-    return rest.partition('"')[0] or None
 
 
 def _of(table: Any, keys: Sequence[Key]) -> Any:
@@ -118,7 +114,7 @@ def _points(keys: Sequence[Key]) -> Select[Any]:
         _point.c.verified,
         _point.c.proven,
         _point.c.size_bytes,
-        _point.c.document,
+        _point.c.workload_kind,
     )
     return _ranked(columns, by=(_point.c.created, _point.c.id), where=[_of(_point, keys)])
 

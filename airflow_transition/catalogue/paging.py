@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import HTTPException, Query
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, literal, tuple_
 
 from airflow_transition.catalogue.views import MOST_LIMIT
 from airflow_transition.heartbeat.answers import Detail
@@ -58,16 +58,13 @@ def read_cursor(cursor: str | None, *, kinds: Sequence[type]) -> Key | None:
     return key
 
 
-def after(columns: Sequence[tuple[Any, bool]], *, key: Key | None) -> list[ColumnElement[bool]]:
-    """Rows behind `key`; each column is not null, and comes with whether it falls."""
+def after(columns: Sequence[Any], *, key: Key | None, falls: bool) -> list[ColumnElement[bool]]:
+    """Rows behind `key` in the order of these columns; an index over them finds the place."""
     if key is None:
         return []
-    choices = []
-    for place, (column, falls) in enumerate(columns):
-        same = [columns[before][0] == key[before] for before in range(place)]
-        beyond = column < key[place] if falls else column > key[place]
-        choices.append(and_(*same, beyond))
-    return [or_(*choices)]
+    mine = tuple_(*columns)
+    last = tuple_(*(literal(part, column.type) for part, column in zip(key, columns, strict=True)))
+    return [mine < last if falls else mine > last]
 
 
 def contains(column: Any, text: str) -> ColumnElement[bool]:

@@ -1,9 +1,10 @@
 """Answer for the page Restore points."""
 
+import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from transition_wire.archive_name import record_key
 
 from airflow_transition.catalogue import tables
@@ -52,8 +53,8 @@ def point_page(
     for column, wanted in ((_point.pinned_by, pinned), (_point.verified, verified)):
         if wanted is not None:
             where.append(column.is_not(None) if wanted else column.is_(None))
-    keys = [(_point.created, True), (_point.id, True)]
-    begin = after(keys, key=read_cursor(cursor, kinds=(datetime, str)))
+    key = read_cursor(cursor, kinds=(datetime, str))
+    begin = after([_point.created, _point.id], key=key, falls=True)
     with ask.reading() as connection:
         rows = connection.execute(
             select(tables.point)
@@ -68,19 +69,24 @@ def point_page(
     more = write_cursor([shown[-1].created, shown[-1].id]) if len(rows) > limit else None
     return PointPage(
         **ask.envelope(total=total, cursor=more),
-        points=tuple(_view(row, point=_read(row)) for row in shown),
+        points=tuple(map(_view, shown)),
     )
 
 
 def point_detail(ask: Ask, *, point_id: str) -> PointDetail:
     with ask.reading() as connection:
-        row = connection.execute(select(tables.point).where(_point.id == point_id)).one_or_none()
+        document = tables.point_document.c
+        row = connection.execute(
+            select(tables.point, document.document).where(
+                _point.id == point_id, document.id == _point.id
+            )
+        ).one_or_none()
     if row is None:
         raise not_found(f"restore point {point_id}")
-    point = _read(row)
+    point = RestorePoint.model_validate_json(row.document)
     return PointDetail(
         **ask.detail(),
-        point=_view(row, point=point),
+        point=_view(row),
         workload_kind=point.workload_kind,
         pod=point.pod,
         containers=tuple(_container(one) for one in point.containers),
@@ -107,11 +113,7 @@ def write_pin(store: Store, *, point_id: str, pin: Pin | None) -> None:
         connection.execute(update(tables.point).where(_point.id == point_id).values(values))
 
 
-def _read(row: Row[Any]) -> RestorePoint:
-    return RestorePoint.model_validate_json(row.document)
-
-
-def _view(row: Any, *, point: RestorePoint) -> PointView:
+def _view(row: Any) -> PointView:
     pinned = None
     if row.pinned_by is not None:
         pinned = Pinned(by=row.pinned_by, why=row.pinned_why or "", pinned=row.pinned)
@@ -122,13 +124,13 @@ def _view(row: Any, *, point: RestorePoint) -> PointView:
         cluster=row.cluster,
         namespace=row.namespace,
         workload=row.workload,
-        node=point.node.node,
+        node=row.node,
         created=row.created,
         verified=row.verified,
         proven=row.proven,
         size_bytes=row.size_bytes,
-        seconds=point.seconds,
-        containers=len(point.containers),
+        seconds=json.loads(row.seconds),
+        containers=row.containers,
         pinned=pinned,
     )
 

@@ -1,5 +1,6 @@
 """Answer with numbers for pictures."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,6 @@ from airflow_transition.catalogue.series_views import (
 )
 from airflow_transition.catalogue.transition_pages import story_filter
 from airflow_transition.core.catalogue import TransitionKind, TransitionState
-from airflow_transition.core.restore_points import RestorePoint
 
 _WINDOW = timedelta(days=1)
 _MOST_POINTS = 1000
@@ -124,7 +124,7 @@ def downtime_series(
 def cost_series(ask: Ask, *, policy: str, package: str, limit: int) -> CostSeries:
     with ask.reading() as connection:
         rows = connection.execute(
-            select(_point.id, _point.created, _point.size_bytes, _point.document)
+            select(_point.id, _point.created, _point.size_bytes, _point.seconds)
             .where(_point.policy == policy, _point.package == package)
             .order_by(_point.created.desc(), _point.id.desc())
             .limit(limit)
@@ -134,7 +134,7 @@ def cost_series(ask: Ask, *, policy: str, package: str, limit: int) -> CostSerie
             id=row.id,
             created=row.created,
             size_bytes=row.size_bytes,
-            seconds=RestorePoint.model_validate_json(row.document).seconds,
+            seconds=json.loads(row.seconds),
         )
         for row in reversed(rows)
     )

@@ -21,7 +21,6 @@ _point, _story = tables.point, tables.story
 def survey_place(store: Store, survey: SurveyedPlace) -> Wanted:
     """Of one workload in one cluster."""
     with store.reading() as connection, connection.begin():
-        raise_version(store, connection)
         rows = connection.execute(
             select(_point.c.id, _point.c.verified, _point.c.pinned_by, _point.c.told).where(
                 _point.c.cluster == survey.cluster,
@@ -36,8 +35,10 @@ def survey_place(store: Store, survey: SurveyedPlace) -> Wanted:
             for one in rows
             if one.pinned_by and one.id in listed - pinned and one.told < survey.begun
         ]
-        forget_points(connection, ids=gone)
-        _unpin(connection, ids=loose)
+        if gone or loose:
+            raise_version(store, connection)
+            forget_points(connection, ids=gone)
+            _unpin(connection, ids=loose)
         complete = {
             one.id for one in rows if one.verified and (one.pinned_by or one.id not in pinned)
         }
@@ -47,7 +48,6 @@ def survey_place(store: Store, survey: SurveyedPlace) -> Wanted:
 def survey_stories(store: Store, survey: SurveyedStories) -> Wanted:
     """Of one policy's transitions; one that is not over is asked for again."""
     with store.reading() as connection, connection.begin():
-        raise_version(store, connection)
         rows = connection.execute(
             select(_story.c.id, _story.c.ended, _story.c.told).where(
                 _story.c.policy == survey.policy
@@ -55,7 +55,9 @@ def survey_stories(store: Store, survey: SurveyedStories) -> Wanted:
         ).all()
         listed = set(survey.ids)
         gone = [one.id for one in rows if one.id not in listed and one.told < survey.begun]
-        forget_stories(connection, ids=gone)
+        if gone:
+            raise_version(store, connection)
+            forget_stories(connection, ids=gone)
         over = {one.id for one in rows if one.ended is not None}
     return Wanted(ids=tuple(sorted(listed - over)), forgotten=len(gone))
 
@@ -64,14 +66,15 @@ def survey_clusters(store: Store, survey: SurveyedClusters) -> Wanted:
     """A workload whose last restore point is gone has no folder any more."""
     kept = set(survey.places)
     with store.reading() as connection, connection.begin():
-        raise_version(store, connection)
         gone = [
             one.id
             for cluster in survey.clusters
             for one in _points_of(connection, cluster=cluster)
             if (one.cluster, one.namespace, one.workload) not in kept and one.told < survey.begun
         ]
-        forget_points(connection, ids=gone)
+        if gone:
+            raise_version(store, connection)
+            forget_points(connection, ids=gone)
     return Wanted(ids=(), forgotten=len(gone))
 
 

@@ -14,6 +14,9 @@ from sqlalchemy import (
 
 from airflow_transition.heartbeat.tables import Utc, metadata
 
+catalogue_metadata = metadata
+"""The receiver's tables and these: they are made and migrated together."""
+
 _NAME = 253
 _LABEL = 63
 _POINT_ID = 700
@@ -80,13 +83,24 @@ point = Table(
     Column("pinned_by", String(500)),
     Column("pinned_why", Text),
     Column("pinned", Utc),
-    # Of the node it was made on, by what decides where it restores.
+    Column("workload_kind", String(_LABEL), nullable=False),
+    Column("node", String(_NAME), nullable=False),
+    # Of the node, by what decides where it restores.
     Column("fingerprint", String(32), nullable=False),
-    Column("document", Text, nullable=False),
+    Column("containers", Integer, nullable=False),
+    Column("seconds", Text, nullable=False),
     Column("told", Utc, nullable=False),
     Index("transition_point_created", "created", "id"),
     Index("transition_point_package", "policy", "package", "created"),
     Index("transition_point_place", "cluster", "namespace", "workload"),
+)
+
+# Apart from the rows that are searched: ten times their size.
+point_document = Table(
+    "transition_point_document",
+    metadata,
+    Column("id", String(_POINT_ID), primary_key=True),
+    Column("document", Text, nullable=False),
 )
 
 facts = Table(

@@ -41,18 +41,31 @@ def raise_version(store: Store, connection: Connection) -> None:
 
 
 def put(
-    store: Store, connection: Connection, *, table: Any, rows: Sequence[dict[str, Any]]
+    store: Store,
+    connection: Connection,
+    *,
+    table: Any,
+    rows: Iterable[dict[str, Any]],
+    newest_by: str | None = None,
 ) -> None:
-    """Insert rows, or replace those of the same key."""
+    """Insert rows, or replace those of the same key; of two for one key the last is taken.
+
+    `newest_by`: a row whose column says that it is older replaces nothing.
+    """
+    keys = [column.name for column in table.primary_key]
+    rows = list({tuple(row[key] for key in keys): row for row in rows}.values())
     if not rows:
         return
-    keys = [column.name for column in table.primary_key]
     insert = store.upsert(table)
     others = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-    statement = insert.on_conflict_do_update(index_elements=keys, set_=others)
-    if not others:
-        statement = insert.on_conflict_do_nothing()
-    connection.execute(statement, rows)
+    if others:
+        newer = None
+        if newest_by is not None:
+            newer = insert.excluded[newest_by] >= table.c[newest_by]
+        insert = insert.on_conflict_do_update(index_elements=keys, set_=others, where=newer)
+    else:
+        insert = insert.on_conflict_do_nothing()
+    connection.execute(insert, rows)
 
 
 def _put_policy(store: Store, connection: Connection, *, policy: ToldPolicy) -> set[Key]:
@@ -104,13 +117,15 @@ def _put_nodes(store: Store, connection: Connection, *, facts: Sequence[NodeFact
         }
         for one in facts
     ]
-    put(store, connection, table=tables.node_facts, rows=rows)
+    put(store, connection, table=tables.node_facts, rows=rows, newest_by="measured")
 
 
 def _put_points(
     store: Store, connection: Connection, *, points: Sequence[ToldPoint], now: datetime
 ) -> set[Key]:
     put(store, connection, table=tables.point, rows=[_point_row(one, now=now) for one in points])
+    documents = [{"id": one.point.id, "document": one.point.model_dump_json()} for one in points]
+    put(store, connection, table=tables.point_document, rows=documents)
     keys = {(one.point.policy, one.point.package) for one in points}
     found = [
         {
@@ -145,8 +160,11 @@ def _point_row(told: ToldPoint, *, now: datetime) -> dict[str, Any]:
         "pinned_by": pin.by if pin else None,
         "pinned_why": pin.why if pin else None,
         "pinned": pin.pinned if pin else None,
+        "workload_kind": point.workload_kind,
+        "node": point.node.node,
         "fingerprint": fingerprint(point.node),
-        "document": point.model_dump_json(),
+        "containers": len(point.containers),
+        "seconds": json.dumps(point.seconds),
         "told": now,
     }
 
@@ -188,10 +206,13 @@ def forget_points(connection: Connection, *, ids: Sequence[str]) -> None:
     """S3 does not have them any more."""
     touched: set[Key] = set()
     for begin in range(0, len(ids), CHUNK):
-        these = tables.point.c.id.in_(ids[begin : begin + CHUNK])
+        some = ids[begin : begin + CHUNK]
+        these = tables.point.c.id.in_(some)
         columns = (tables.point.c.policy, tables.point.c.package)
         touched |= {(one[0], one[1]) for one in connection.execute(select(*columns).where(these))}
         connection.execute(delete(tables.point).where(these))
+        documents = tables.point_document
+        connection.execute(delete(documents).where(documents.c.id.in_(some)))
     refresh(connection, keys=sorted(touched))
 
 

@@ -22,7 +22,8 @@ from airflow_transition.heartbeat.watch import Watch
 router = APIRouter(prefix="/catalogue", tags=["catalogue"])
 
 _LONGEST_WAIT_SECONDS = 60
-_WRITES = {"dependencies": [Operator], "responses": answers(400, 413)}
+_MAY_TELL = [Operator]
+_TELLING = answers(400, 413)
 
 
 @router.get("/me", responses=answers())
@@ -45,26 +46,26 @@ async def version(
     return await versions.after(after, watch=watch, seconds=wait_seconds)
 
 
-@router.post("/told", status_code=204, **_WRITES)
+@router.post("/told", status_code=204, dependencies=_MAY_TELL, responses=_TELLING)
 def told(receiver: TheReceiver, request: Request, body: Annotated[Told, Body()]) -> None:
     """What happened, as far as S3 holds it already. Repeatable."""
     telling.tell(receiver.store, body, now=receiver.moment())
     request.app.state.versions.look_again()
 
 
-@router.post("/surveys/place", **_WRITES)
+@router.post("/surveys/place", dependencies=_MAY_TELL, responses=_TELLING)
 def survey_place(receiver: TheReceiver, body: Annotated[SurveyedPlace, Body()]) -> Wanted:
     """What S3 lists of a workload: gives what is to be told, and forgets what is gone."""
     return surveying.survey_place(receiver.store, body)
 
 
-@router.post("/surveys/stories", **_WRITES)
+@router.post("/surveys/stories", dependencies=_MAY_TELL, responses=_TELLING)
 def survey_stories(receiver: TheReceiver, body: Annotated[SurveyedStories, Body()]) -> Wanted:
     """What S3 lists of a policy's transitions: the same."""
     return surveying.survey_stories(receiver.store, body)
 
 
-@router.post("/surveys/clusters", **_WRITES)
+@router.post("/surveys/clusters", dependencies=_MAY_TELL, responses=_TELLING)
 def survey_clusters(receiver: TheReceiver, body: Annotated[SurveyedClusters, Body()]) -> Wanted:
     """All workloads of some clusters: forgets those that have no restore point any more."""
     return surveying.survey_clusters(receiver.store, body)

@@ -47,8 +47,8 @@ def transition_page(
         where.append(_story.kind == kind.value)
     if state is not None:
         where.append(_story.state == state.value)
-    keys = [(_story.began, True), (_story.id, True)]
-    begin = after(keys, key=read_cursor(cursor, kinds=(datetime, str)))
+    key = read_cursor(cursor, kinds=(datetime, str))
+    begin = after([_story.began, _story.id], key=key, falls=True)
     columns = [column for column in tables.story.c if column.name != "document"]
     with ask.reading() as connection:
         rows = connection.execute(

@@ -3,6 +3,7 @@
 from airflow.sdk import DAG
 
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.operators.reindex import CatalogueReindexOperator
 from airflow_transition.operators.retention import RetentionOperator
 
 POLICY = ClusterPolicy.of_document(
@@ -39,4 +40,5 @@ with DAG(
 ) as dag:
     preview = RetentionOperator(task_id="preview", policy=POLICY, plan_only="True")
     retention = RetentionOperator(task_id="retention", policy=POLICY)
-    preview >> retention
+    reindex = CatalogueReindexOperator(task_id="reindex", policy=POLICY)
+    preview >> retention >> reindex

@@ -1,6 +1,7 @@
 """`airflow transition receiver`: the receiver alone, beside Airflow's API server."""
 
 import gc
+import os
 import sys
 from argparse import Namespace
 
@@ -31,6 +32,8 @@ def _settle_memory() -> None:
 def run_receiver(args: Namespace) -> None:
     """Until it is told to end; then what was heard is stored."""
     begin_standalone()
+    # As Airflow's API server: a pin is written with the connections of Airflow's database.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     app = airflow_receiver()
     app.state.receiver.on_ready = _settle_memory
     uvicorn.run(

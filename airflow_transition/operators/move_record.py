@@ -80,17 +80,16 @@ def _story(
 
 def _seconds(context: Context) -> dict[str, float]:
     """Task id to how long its last attempt took, by Airflow's own count."""
-    ti = context["ti"]
-    crumbs: Any = ti.get_task_breadcrumbs(ti.dag_id, str(context["run_id"]))
+    ti: Any = context["ti"]  # what Airflow's protocol of it leaves out
+    crumbs = ti.get_task_breadcrumbs(ti.dag_id, str(context["run_id"]))
     return {one["task_id"]: one["duration"] for one in crumbs if one["duration"] is not None}
 
 
 def _steps(marks: TaskMarks, *, seconds: Mapping[str, float]) -> Iterator[MoveStep]:
     """In the order in which Airflow names the run's tasks."""
     for task, state in marks.states.items():
-        if task in seconds and state in _STATES:
-            yield MoveStep(
-                name=task, seconds=round(max(0.0, seconds[task]), 3), state=_STATES[state]
-            )
+        ended = _STATES.get(state or "")
+        if task in seconds and ended is not None:
+            yield MoveStep(name=task, seconds=round(max(0.0, seconds[task]), 3), state=ended)
         elif state in {"skipped", "upstream_failed"}:
             yield MoveStep(name=task, state="skipped")

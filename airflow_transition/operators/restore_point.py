@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
-from airflow_transition.core.catalogue import Told, ToldPoint
+from airflow_transition.core.catalogue import Told, ToldPoint, ToldPolicy
 from airflow_transition.core.checkpoint_images import CheckpointImages, restore_point_of
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
 from airflow_transition.core.policy import ClusterPolicy
@@ -65,10 +65,10 @@ class RestorePointRecordOperator(BaseOperator):
         return {"id": point.id, "key": key, "created": point.created.isoformat()}
 
     def _told(self, point: RestorePoint) -> Told:
-        """The restore point, and what its policy promises of its package."""
-        policies = ()
+        """The restore point with its node, and what its policy promises of its package."""
+        policies: tuple[ToldPolicy, ...] = ()
         if self.definition is not None:
             packages = self.definition.spec.package_selectors
             ours = tuple(one for one in packages if one.name == point.package)
             policies = (told_policy(self.definition, now=datetime.now(UTC), packages=ours),)
-        return Told(policies=policies, points=(ToldPoint(point=point),))
+        return Told(policies=policies, facts=(point.node,), points=(ToldPoint(point=point),))

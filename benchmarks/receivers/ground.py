@@ -118,13 +118,13 @@ def _fill(engine: Engine, *, names: list[tuple[str, str]]) -> tuple[list[str], s
     rows.append({**common, "id": new_id(), "digest": digest_of(reader), **none})
     with engine.begin() as connection:
         connection.execute(insert(tables.token), rows)
-        connection.execute(insert(tables.node), [_known(*name) for name in names])
+        connection.execute(insert(tables.node), [known_node(*name) for name in names])
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     return tokens, reader
 
 
-def _known(cluster: str, node: str) -> dict[str, object]:
+def known_node(cluster: str, node: str) -> dict[str, object]:
     """A node that an earlier life of the receiver heard."""
     return {
         "cluster": cluster,

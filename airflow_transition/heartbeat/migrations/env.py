@@ -3,7 +3,7 @@
 from airflow import settings
 from alembic import context
 
-from airflow_transition.catalogue.tables import metadata
+from airflow_transition.catalogue.tables import catalogue_metadata
 
 _VERSION_TABLE = "alembic_version_transition"
 
@@ -11,7 +11,7 @@ _VERSION_TABLE = "alembic_version_transition"
 def _offline() -> None:
     context.configure(
         url=settings.SQL_ALCHEMY_CONN,
-        target_metadata=metadata,
+        target_metadata=catalogue_metadata,
         literal_binds=True,
         version_table=_VERSION_TABLE,
     )
@@ -25,7 +25,7 @@ def _online() -> None:
     with settings.engine.connect() as connection:
         context.configure(
             connection=connection,
-            target_metadata=metadata,
+            target_metadata=catalogue_metadata,
             render_as_batch=True,
             transaction_per_migration=True,
             version_table=_VERSION_TABLE,

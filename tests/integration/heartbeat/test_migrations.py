@@ -40,7 +40,7 @@ def test_migrations_make_the_tables_that_the_receiver_uses(
     assert differences(engine) == []
     with engine.connect() as connection:
         version = connection.execute(text("SELECT version_num FROM alembic_version_transition"))
-        assert version.scalar_one() == "0001"
+        assert version.scalar_one() == "0002"
     engine.dispose()
 
 

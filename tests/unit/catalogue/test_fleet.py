@@ -1,9 +1,11 @@
 """Fleet: what stands out about each cluster."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.unit.catalogue.conftest import ask, tell
-from tests.unit.catalogue.fleet import node_facts, policy, restore_point
+from tests.unit.catalogue.fleet import NOW, node_facts, policy, restore_point
 from tests.unit.heartbeat.site import OpenSite, Site
 
 pytestmark = pytest.mark.anyio
@@ -116,3 +118,25 @@ async def test_waiting_ends_without_a_change(open_site: OpenSite) -> None:
         before = await ask(site, "version")
         after = await ask(site, "version", after=before["version"], wait_seconds=0.1)
     assert after == before
+
+
+async def test_facts_that_were_measured_before_replace_nothing(open_site: OpenSite) -> None:
+    before = node_facts(criu="3.17", measured=NOW - timedelta(hours=1))
+    async with open_site() as site:
+        await tell(site, facts=(node_facts(),))
+        await tell(site, facts=(before,))
+        detail = await ask(site, "cluster", name="cluster1")
+    assert detail["nodes"][0]["criu"] == "4.2"
+
+
+async def test_clusters_and_packages_are_in_the_metrics(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        await _heard(site, "cluster1")
+        await tell(site, policy(packages=("video", "audio")), points=(restore_point(),))
+        text = (await site.call("GET", "/metrics")).text
+    lines = text.splitlines()
+    assert 'transition_package_rpo_seconds{package="video",policy="web"} 180.0' in lines
+    assert 'transition_package_promise_seconds{package="audio",policy="web"} 600.0' in lines
+    assert 'transition_package_late{package="audio",policy="web"} 1.0' in lines
+    assert 'transition_packages{protection="none"} 1.0' in lines
+    assert 'transition_clusters{standing="ready"} 1.0' in lines

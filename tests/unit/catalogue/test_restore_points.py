@@ -63,6 +63,12 @@ async def test_a_restore_point_shows_its_archives_images_and_node(open_site: Ope
     assert detail["restore_with"] == "failover.web"
 
 
+async def test_the_same_restore_point_twice_in_one_telling_is_one(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        await tell(site, points=(restore_point(), restore_point()))
+        assert (await ask(site, "restore-points"))["total"] == 1
+
+
 async def test_a_pin_goes_to_s3_with_who_and_why_and_can_be_taken_back(open_site: OpenSite) -> None:
     pins = FakePins()
     async with open_site() as site:

@@ -1,6 +1,8 @@
 """The world of the operators' tests, behind `airflow_transition.outside`."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.policy_files import load_policy
-from airflow_transition.operators import at_once
+from airflow_transition.operators import at_once, telling
 from tests.unit.operators.world import (
     FakeCluster,
     FakeGit,
@@ -35,6 +37,18 @@ class VirtualTime:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+
+
+class InOrder:
+    """A thread whose work is done when it starts: tellings come in the same order each time."""
+
+    def __init__(self, *, target: Callable[..., None], args: tuple[Any, ...], **_: Any) -> None:
+        self.start = partial(target, *args)
+
+    def join(self, seconds: float) -> None: ...
+
+    def is_alive(self) -> bool:
+        return False
 
 
 @pytest.fixture
@@ -86,6 +100,8 @@ def put_outside(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     monkeypatch.setattr(outside, "git", git)
     monkeypatch.setattr(outside, "store", lambda: store)
     monkeypatch.setattr(outside, "receiver", lambda: world.receiver)
+    monkeypatch.setattr(outside, "catalogue", lambda: world.catalogue)
+    monkeypatch.setattr(telling, "Thread", InOrder)
     monkeypatch.setattr(outside, "second_signal", lambda name: FakeSignal(world, cluster=name))
     monkeypatch.setattr(at_once, "MOST", 1)  # one after the other: the same moments each time
     monkeypatch.setattr(outside, "registry", lambda: FakeRegistry(world))

@@ -42,6 +42,14 @@ class FakeTaskInstance:
     def get_task_states(self, *, dag_id: str, run_ids: list[str]) -> dict[str, Any]:
         return {run_ids[0]: dict(self.run.states)}
 
+    def get_task_breadcrumbs(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        ended = {"success", "failed"}
+        return [
+            {"task_id": task, "state": state, "duration": 1.5}
+            for task, state in self.run.states.items()
+            if state in ended
+        ]
+
 
 class FakeStateStore(dict[str, Any]):
     """`get` and `set` as Airflow's task state store has them."""

@@ -24,6 +24,7 @@ from transition_wire.checkpoint_record import (
 from transition_wire.heartbeat import Lease
 from transition_wire.node_facts import NodeFacts
 
+from airflow_transition.core.catalogue import Told, ToldTransition
 from airflow_transition.core.claim import (
     RESTORED,
     Claim,
@@ -137,10 +138,14 @@ class World:
     closings: int = 0
     restore_points: dict[str, Any] = field(default_factory=dict)
     transitions: dict[str, Any] = field(default_factory=dict)
+    moves: dict[str, Any] = field(default_factory=dict)
+    """Stories of planned moves, by their names."""
+    catalogue: "FakeCatalogue" = field(init=False)
     receiver: "FakeReceiver" = field(init=False)
 
     def __post_init__(self) -> None:
         self.receiver = FakeReceiver(self)
+        self.catalogue = FakeCatalogue()
 
     @classmethod
     def create(cls, *others: str) -> "World":
@@ -273,6 +278,25 @@ class World:
         )
         self.restore_points[point.id] = point
         return point
+
+
+class FakeCatalogue:
+    """Takes what it is told, as the real one does over HTTP."""
+
+    client = None
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.away = False
+
+    def tell(self, told: Told) -> None:
+        if self.away:
+            raise AwayError("does not answer", where="catalogue", do="wait")
+        self.told.append(Told.model_validate_json(told.model_dump_json()))
+
+    @property
+    def stories(self) -> list[ToldTransition]:
+        return [story for told in self.told for story in told.transitions]
 
 
 class FakeReceiver:
@@ -536,6 +560,10 @@ class FakeStore:
     def put_transition(self, transition: Any) -> None:
         with self.world.moment("store"):
             self.world.transitions[transition.plan.id] = transition
+
+    def put_move(self, story: Any) -> None:
+        self.world.ask("store")
+        self.world.moves[story.plan.move] = story
 
     def find_transition(self, failover: str) -> Any:
         self.world.ask("store")

@@ -72,9 +72,17 @@ def _points() -> None:
         sa.Column("pinned_by", sa.String(500)),
         sa.Column("pinned_why", sa.Text),
         sa.Column("pinned", _MOMENT),
+        sa.Column("workload_kind", sa.String(63), nullable=False),
+        sa.Column("node", sa.String(253), nullable=False),
         sa.Column("fingerprint", sa.String(32), nullable=False),
-        sa.Column("document", sa.Text, nullable=False),
+        sa.Column("containers", sa.Integer, nullable=False),
+        sa.Column("seconds", sa.Text, nullable=False),
         sa.Column("told", _MOMENT, nullable=False),
+    )
+    op.create_table(
+        "transition_point_document",
+        sa.Column("id", sa.String(700), primary_key=True),
+        sa.Column("document", sa.Text, nullable=False),
     )
     op.create_index("transition_point_created", "transition_point", ["created", "id"])
     op.create_index(
@@ -136,6 +144,7 @@ def downgrade() -> None:
         "story",
         "node_facts",
         "facts",
+        "point_document",
         "point",
         "package",
         "policy",
