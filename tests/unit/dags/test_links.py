@@ -48,7 +48,7 @@ def test_an_archive_is_shown_as_s3_clients_name_it() -> None:
     ],
 )
 def test_a_task_leads_to_the_page_of_what_it_is_a_part_of(dag_id: str, page: str) -> None:
-    assert link_of(DoorOpenOperator(task_id="x", door={}), dag_id=dag_id).endswith(
+    assert link_of(DoorOpenOperator(task_id="x", package={}), dag_id=dag_id).endswith(
         f"/plugin/transition/transition/page/{page}"
     )
 
