@@ -1,12 +1,10 @@
 """The restore point that a person chose, instead of the newest one that fits."""
 
-from collections.abc import Mapping
-
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.restore_points import RestorePoint
 
-Points = Mapping[str, tuple[RestorePoint, ...]]
+Points = dict[str, tuple[RestorePoint, ...]]
 """Package to its restore points."""
 
 
