@@ -1,7 +1,11 @@
 """Fills a running product as its tasks and agents would: over HTTP, with its own models."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
+from threading import Event
 
 import httpx
 from transition_wire.checkpoint_record import BaseImage
@@ -24,30 +28,62 @@ from airflow_transition.core.restore_points import ContainerCheckpoint, RestoreP
 
 POLICY = "clusterpolicy-sample"
 SOURCE, TARGET = "cluster1-azure", "cluster2-aws"
+NODES = tuple((cluster, node) for cluster in (SOURCE, TARGET) for node in ("node-a", "node-b"))
 PACKAGES = ("video", *(f"worker-{number:02}" for number in range(60)))
 _DIGEST = "sha256:" + "ab" * 32
 _EVERY = timedelta(minutes=10)
+_BEAT_SECONDS = 3
 
 
 def fill(airflow_url: str, *, token: str) -> None:
-    """Two clusters that are heard, 61 packages, 36 restore points, five transitions."""
+    """61 packages of two clusters, 36 restore points, five transitions."""
     now = datetime.now(UTC).replace(microsecond=0)
-    headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=f"{airflow_url}/transition", headers=headers, timeout=60) as client:
+    with signed_in(airflow_url, token=token) as client:
         told = Told(
             policies=(_policy(),),
+            facts=tuple(_facts(cluster, node=node) for cluster, node in NODES),
             points=tuple(_points(now)),
             transitions=tuple(_transitions(now)),
         )
         _done(client.post("/catalogue/told", json=told.model_dump(mode="json")))
-        for cluster in (SOURCE, TARGET):
-            for node in ("node-a", "node-b"):
-                beat(client, cluster=cluster, node=node)
 
 
-def beat(client: httpx.Client, *, cluster: str, node: str, sequence: int = 1) -> None:
-    """One heartbeat of a node, with a token of its own."""
-    made = _done(client.post("/tokens", json={"cluster": cluster, "node": node})).json()
+@contextmanager
+def agents(airflow_url: str, *, token: str) -> Iterator[None]:
+    """Every node is heard every few seconds, as by its agent, until the end."""
+    ended = Event()
+
+    def beat_on() -> None:
+        with signed_in(airflow_url, token=token) as client:
+            tokens = {each: new_token(client, *each) for each in NODES}
+            for sequence in count(1):
+                for (cluster, node), own in tokens.items():
+                    beat(client, cluster=cluster, node=node, token=own, sequence=sequence)
+                if ended.wait(_BEAT_SECONDS):
+                    return
+
+    with ThreadPoolExecutor(1) as pool:
+        beating = pool.submit(beat_on)
+        try:
+            yield
+        finally:
+            ended.set()
+            beating.result()
+
+
+def signed_in(airflow_url: str, *, token: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.Client(base_url=f"{airflow_url}/transition", headers=headers, timeout=60)
+
+
+def new_token(client: httpx.Client, cluster: str, node: str) -> str:
+    """Of a node's agent."""
+    made = _done(client.post("/tokens", json={"cluster": cluster, "node": node}))
+    return str(made.json()["token"])
+
+
+def beat(client: httpx.Client, *, cluster: str, node: str, token: str, sequence: int = 1) -> None:
+    """One heartbeat of a node."""
     body = Heartbeat(
         cluster=cluster,
         node=node,
@@ -60,7 +96,7 @@ def beat(client: httpx.Client, *, cluster: str, node: str, sequence: int = 1) ->
         free_bytes=41 << 30,
         facts=_facts(cluster, node=node),
     )
-    headers = {"Authorization": f"Bearer {made['token']}"}
+    headers = {"Authorization": f"Bearer {token}"}
     _done(client.post("/heartbeat", content=body.model_dump_json(), headers=headers))
 
 
@@ -146,7 +182,7 @@ def _point(package: str, *, made: datetime, number: int) -> ToldPoint:
     return ToldPoint(
         point=point,
         pin=pin if number == 7 else None,
-        proven=made + timedelta(minutes=1) if number == 0 else None,
+        proven=made + timedelta(minutes=1) if package == "video" and number == 0 else None,
     )
 
 

@@ -10,7 +10,7 @@ import httpx
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from lab.airflow import AirflowInstance, free_port
-from tests.browser.seed import POLICY, fill
+from tests.browser.seed import POLICY, agents, fill
 from tests.browser.visitor import PEOPLE, Visitor
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +35,10 @@ def filled_airflow(folder: Path) -> Iterator[AirflowInstance]:
     )
     with instance:
         instance.wait_dag(f"migrate.{POLICY}")
-        fill(instance.url, token=sign_in(instance, person="admin"))
-        yield instance
+        token = sign_in(instance, person="admin")
+        fill(instance.url, token=token)
+        with agents(instance.url, token=token):
+            yield instance
 
 
 def sign_in(airflow: AirflowInstance, *, person: str) -> str:

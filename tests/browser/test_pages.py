@@ -4,12 +4,11 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
 from lab.airflow import AirflowInstance
-from tests.browser.seed import POLICY, SOURCE, TARGET, beat
+from tests.browser.seed import POLICY, SOURCE, TARGET, beat, new_token, signed_in
 from tests.browser.stage import sign_in
 from tests.browser.visitor import Visitor
 
@@ -60,9 +59,9 @@ def test_a_cluster_that_begins_to_be_heard_appears_without_reloading(
 ) -> None:
     visitor = visit().open("fleet")
     visitor.page.evaluate("window.stood = true")
-    headers = {"Authorization": f"Bearer {sign_in(airflow, person='admin')}"}
-    with httpx.Client(base_url=f"{airflow.url}/transition", headers=headers, timeout=60) as client:
-        beat(client, cluster="newcomer", node="node-a")
+    with signed_in(airflow.url, token=sign_in(airflow, person="admin")) as client:
+        token = new_token(client, "newcomer", "node-a")
+        beat(client, cluster="newcomer", node="node-a", token=token)
     expect(visitor.main.get_by_role("rowheader", name="newcomer")).to_be_visible(timeout=60_000)
     assert visitor.page.evaluate("window.stood") is True
 
