@@ -33,6 +33,10 @@ PACKAGES = ("video", *(f"worker-{number:02}" for number in range(60)))
 _DIGEST = "sha256:" + "ab" * 32
 _EVERY = timedelta(minutes=10)
 _BEAT_SECONDS = 3
+_OUTCOMES = {
+    TransitionState.DONE: "video answers on its new cluster",
+    TransitionState.ROLLED_BACK: "promote: the repository did not answer; video runs as before",
+}
 
 
 def fill(airflow_url: str, *, token: str) -> None:
@@ -231,7 +235,7 @@ def _transition(
         ended=began + timedelta(seconds=14),
         downtime_seconds=downtime,
         rpo_seconds={"video": 182.0 if kind is TransitionKind.FAILOVER else 0.0},
-        outcome="verify: no pod of video is Ready after 120 s" if failed else state.value,
+        outcome="verify: no pod of video is Ready after 120 s" if failed else _OUTCOMES[state],
         approved_by="olga" if kind is TransitionKind.FAILOVER else None,
         plan=(f"{kind} of video from {SOURCE} to {TARGET}", "  video: 182 s would be lost"),
         evidence=("2 of 2 agents silent for 21 s", "its API server: connection refused")

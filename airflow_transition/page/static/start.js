@@ -46,7 +46,7 @@ function view({ dag, mayTrigger, fields }) {
   const dry = fields.some(({ name }) => name === "dry_run");
   const dagPage = airflowPage(`dags/${encodeURIComponent(dag.dag_id)}`);
   return html`${heading(dag.dag_display_name ?? dag.dag_id, html`Start a DAG`)}
-    <p class="lead">${dag.description} <a data-airflow href=${dagPage}>Its page in Airflow</a> says what each step does.</p>
+    <p class="lead">${dag.description ? `${dag.description}. ` : ""}<a data-airflow href=${dagPage}>Its page in Airflow</a> says what each step does.</p>
     ${dag.is_paused ? html`<p class="notice warn">This DAG is paused: a run waits until somebody unpauses it on <a data-airflow href=${dagPage}>its page</a>.</p>` : nothing}
     <form class="start" @submit=${(event) => start(event, dag, fields, dry)}>
       ${fields.filter(({ name }) => name !== "dry_run").map(input)}
