@@ -14,6 +14,8 @@ from airflow_transition.catalogue.package_rows import Key, refresh
 from airflow_transition.core.catalogue import Told, ToldPoint, ToldPolicy, ToldTransition
 from airflow_transition.heartbeat.store import Store
 
+_LARGEST = 2**63 - 1
+_LABEL = 63
 CHUNK = 200
 """Keys in one statement."""
 
@@ -156,17 +158,22 @@ def _point_row(told: ToldPoint, *, now: datetime) -> dict[str, Any]:
         "created": point.created,
         "verified": point.verified,
         "proven": told.proven,
-        "size_bytes": sum(one.size_bytes for one in point.containers),
-        "pinned_by": pin.by if pin else None,
-        "pinned_why": pin.why if pin else None,
+        "size_bytes": min(sum(one.size_bytes for one in point.containers), _LARGEST),
+        "pinned_by": _clean(pin.by) if pin else None,
+        "pinned_why": _clean(pin.why) if pin else None,
         "pinned": pin.pinned if pin else None,
-        "workload_kind": point.workload_kind,
+        "workload_kind": _clean(point.workload_kind)[:_LABEL],
         "node": point.node.node,
         "fingerprint": fingerprint(point.node),
         "containers": len(point.containers),
         "seconds": json.dumps(point.seconds),
         "told": now,
     }
+
+
+def _clean(text: str) -> str:
+    """What PostgreSQL takes: any text without NUL."""
+    return text.replace("\0", "")
 
 
 def _put_story(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
 
 from airflow_transition.catalogue import surveying, telling
 from airflow_transition.catalogue.asking import watched
@@ -49,7 +49,10 @@ async def version(
 @router.post("/told", status_code=204, dependencies=_MAY_TELL, responses=_TELLING)
 def told(receiver: TheReceiver, request: Request, body: Annotated[Told, Body()]) -> None:
     """What happened, as far as S3 holds it already. Repeatable."""
-    telling.tell(receiver.store, body, now=receiver.moment())
+    try:
+        telling.tell(receiver.store, body, now=receiver.moment())
+    except (OverflowError, ValueError):
+        raise HTTPException(400, "a time or a number in it is beyond all bounds") from None
     request.app.state.versions.look_again()
 
 

@@ -3,6 +3,7 @@
 Nothing here is the truth. Whatever is lost is told again when the catalogue is reconciled with S3.
 """
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -20,6 +21,16 @@ PointId = Annotated[
     str, StringConstraints(min_length=1, max_length=700, pattern=r"^[a-z0-9][-a-z0-9./TZ]*$")
 ]
 Line = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
+
+Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(3000, 1, 1, tzinfo=UTC)),
+]
+"""Far from where arithmetic with times ends."""
+LONGEST_SECONDS = 3_153_600_000.0
+"""A century."""
+Seconds = Annotated[float, Field(gt=0, le=LONGEST_SECONDS)]
 
 MOST_AT_ONCE = 500
 """Restore points in one telling: a body has a bound."""
@@ -49,7 +60,7 @@ class TransitionStep(WireModel):
     """One step of a transition; drawn as a bar."""
 
     name: str = Field(min_length=1, max_length=100)
-    began: AwareDatetime | None = None
+    began: Moment | None = None
     """None: only how long it took is known; it follows the step before."""
     seconds: float | None = Field(default=None, ge=0)
     """None: it is under way, or was skipped."""
@@ -64,8 +75,8 @@ class ToldPackage(WireModel):
     type: Literal["Stateful", "Stateless"]
     live: bool
     namespace: DnsLabel | None = None
-    promise_seconds: float | None = Field(default=None, gt=0)
-    schedule: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    promise_seconds: Seconds | None = None
+    schedule: Text | None = None
     checkpoint_dags: tuple[str, ...] = ()
 
 
@@ -84,11 +95,11 @@ class ToldPolicy(WireModel):
     targets: tuple[ToldTarget, ...] = Field(default=(), max_length=1000)
     avoid: tuple[DnsSubdomain, ...] = Field(default=(), max_length=1000)
     cold_start: bool = False
-    max_age_seconds: float | None = Field(default=None, gt=0)
-    grace_seconds: float = Field(gt=0)
-    found_promise_seconds: float | None = Field(default=None, gt=0)
+    max_age_seconds: Seconds | None = None
+    grace_seconds: Seconds
+    found_promise_seconds: Seconds | None = None
     """Of packages that are found by annotation rather than listed."""
-    found_schedule: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    found_schedule: Text | None = None
     packages: tuple[ToldPackage, ...] = Field(default=(), max_length=10_000)
     complete: bool = True
     """These are all packages that it lists; False: others stay as they are known."""
@@ -99,7 +110,7 @@ class ToldPoint(WireModel):
 
     point: RestorePoint
     pin: Pin | None = None
-    proven: AwareDatetime | None = None
+    proven: Moment | None = None
 
 
 class ToldTransition(WireModel):
@@ -114,12 +125,12 @@ class ToldTransition(WireModel):
     packages: tuple[DnsLabel, ...] = Field(default=(), max_length=10_000)
     run: str = Field(max_length=500)
     """`<dag id>/<run id>`"""
-    began: AwareDatetime
-    ended: AwareDatetime | None = None
+    began: Moment
+    ended: Moment | None = None
     downtime_seconds: float | None = Field(default=None, ge=0)
     rpo_seconds: dict[DnsLabel, float] = Field(default_factory=dict)
     outcome: Line | None = None
-    approved_by: Annotated[str, StringConstraints(max_length=500)] | None = None
+    approved_by: Annotated[Text, StringConstraints(max_length=500)] | None = None
     plan: tuple[Line, ...] = Field(default=(), max_length=20_000)
     evidence: tuple[Line, ...] = Field(default=(), max_length=1000)
     fencing: tuple[Line, ...] = Field(default=(), max_length=1000)
@@ -147,7 +158,7 @@ class SurveyedPlace(WireModel):
     cluster: DnsSubdomain
     namespace: DnsLabel
     workload: DnsSubdomain
-    begun: AwareDatetime
+    begun: Moment
     """When the listing began: what was told since is not judged by it."""
     points: tuple[PointId, ...] = Field(max_length=50_000)
     pinned: tuple[PointId, ...] = Field(default=(), max_length=50_000)
@@ -157,14 +168,14 @@ class SurveyedStories(WireModel):
     """What S3 lists of one policy's transitions."""
 
     policy: DnsSubdomain
-    begun: AwareDatetime
+    begun: Moment
     ids: tuple[TransitionId, ...] = Field(max_length=50_000)
 
 
 class SurveyedClusters(WireModel):
     """All workloads that have restore points in these clusters."""
 
-    begun: AwareDatetime
+    begun: Moment
     clusters: tuple[DnsSubdomain, ...] = Field(max_length=10_000)
     places: tuple[tuple[DnsSubdomain, DnsLabel, DnsSubdomain], ...] = Field(max_length=50_000)
 

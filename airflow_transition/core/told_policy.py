@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from airflow_transition.core.catalogue import ToldPackage, ToldPolicy, ToldTarget
+from airflow_transition.core.catalogue import (
+    LONGEST_SECONDS,
+    ToldPackage,
+    ToldPolicy,
+    ToldTarget,
+)
 from airflow_transition.core.policy import BackupEntry, ClusterPolicy, PackageSelector
 from airflow_transition.core.promise import promise
 
@@ -26,13 +31,18 @@ def told_policy(
         ),
         avoid=tuple(each.name for each in wanted.avoid_clusters),
         cold_start=spec.failover.cold_start,
-        max_age_seconds=spec.failover.max_restore_point_age_seconds,
+        max_age_seconds=_bounded(spec.failover.max_restore_point_age_seconds),
         grace_seconds=spec.failover.grace_period_seconds,
         found_promise_seconds=_promise(spec.backup_information, policy=policy, now=now),
         found_schedule=_schedule(spec.backup_information, policy=policy),
         packages=tuple(_package(each, policy=policy, now=now) for each in listed),
         complete=packages is None,
     )
+
+
+def _bounded(seconds: int | None) -> float | None:
+    """Whoever allows a century allows any age."""
+    return None if seconds is None else min(seconds, LONGEST_SECONDS)
 
 
 def _package(package: PackageSelector, *, policy: ClusterPolicy, now: datetime) -> ToldPackage:

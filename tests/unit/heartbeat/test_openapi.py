@@ -17,6 +17,7 @@ from airflow_transition.heartbeat.store import Store
 from airflow_transition.heartbeat.tables import metadata
 from airflow_transition.heartbeat.token import TokenRequest
 from airflow_transition.heartbeat.token_rows import create_token
+from tests.unit.catalogue.conftest import FakePins
 from tests.unit.heartbeat.site import START, authenticate
 
 _ADMIN = {"Authorization": "Bearer admin"}
@@ -29,7 +30,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     engine = create_engine(f"sqlite:///{folder}/receiver.db?timeout=30")
     metadata.create_all(engine)
     store = Store(engine)
-    app = create_app(store, authenticate, settings=ReceiverSettings(write_interval=timedelta(0)))
+    at_once = ReceiverSettings(write_interval=timedelta(0))
+    app = create_app(store, authenticate, settings=at_once, pins=FakePins())
     store.prepare()
     request = TokenRequest(cluster="cluster1", node="node-a")
     _TOKENS["/heartbeat"] = create_token(store, request=request, now=START).token

@@ -15,7 +15,7 @@ from airflow_transition.core.told_stories import told_failover, told_move
 from airflow_transition.operators.approval import approved_by
 from tests.unit.operators.conftest import VirtualTime, put_outside
 from tests.unit.operators.fake_run import FakeRun
-from tests.unit.operators.test_failover import a_fault
+from tests.unit.operators.test_failover import started
 from tests.unit.operators.world import SOURCE, TARGET, World
 
 
@@ -33,7 +33,7 @@ def new_world(monkeypatch: pytest.MonkeyPatch, clock: VirtualTime) -> Callable[[
 def failed_over(policy: ClusterPolicy, world: World) -> FakeRun:
     world.checkpointed()
     world.lose(SOURCE)
-    run = FakeRun(policy, world, dag_id=policy.failover_dag_id, faults=[a_fault()])
+    run = started(policy, world)
     assert run.fail_over() == "success"
     return run
 
@@ -59,8 +59,12 @@ def test_a_move_that_is_rolled_back_says_why_and_what_to_do(
     policy: ClusterPolicy, new_world: Callable[[], World]
 ) -> None:
     world = new_world()
-    world.away.add("registry")
-    assert FakeRun(policy, world).move() == "failed"
+
+    def before(task: str) -> None:
+        if task == "image":
+            world.away.add("registry")
+
+    assert FakeRun(policy, world).move(before=before) == "failed"
     ended = world.catalogue.stories[-1]
     assert ended.state is TransitionState.ROLLED_BACK
     assert "open on cluster1-azure again" in (ended.outcome or "")
@@ -107,7 +111,7 @@ def test_a_failover_whose_run_ends_early_is_closed_by_the_teardown(
     world = new_world()
     world.checkpointed()
     world.lose(SOURCE)
-    run = FakeRun(policy, world, dag_id=policy.failover_dag_id, faults=[a_fault()])
+    run = started(policy, world)
     run.execute("plan")
     run.execute("promote")
     run.execute("end")
