@@ -67,9 +67,9 @@ def test_only_who_may_trigger_dags_sees_buttons_that_do(
     visit: Visit, airflow: AirflowInstance, person: str, acts: bool
 ) -> None:
     visitor = visit(person).open(f"package?policy={POLICY}&package=video")
-    expect(visitor.main.get_by_role("link", name="Fail over its cluster")).to_have_count(acts)
+    expect(visitor.main.get_by_role("link", name="Fail over its cluster")).to_have_count(int(acts))
     visitor.main.locator("dd a[href^='restore-point?']").first.click()
     expect(visitor.page.locator("h1")).to_contain_text("video, ")
     visitor.settled()
-    expect(visitor.main.get_by_role("link", name="Restore this one")).to_have_count(acts)
-    expect(visitor.main.get_by_role("button", name="Pin", exact=True)).to_have_count(acts)
+    expect(visitor.main.get_by_role("link", name="Restore this one")).to_have_count(int(acts))
+    expect(visitor.main.get_by_role("button", name="Pin", exact=True)).to_have_count(int(acts))

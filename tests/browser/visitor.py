@@ -63,7 +63,7 @@ class Visitor:
         """Pixels that the page is wider than the window."""
         return int(
             self.page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                "Math.max(0, document.documentElement.scrollWidth - window.innerWidth)"
             )
         )
 
