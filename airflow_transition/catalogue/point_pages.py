@@ -1,15 +1,16 @@
 """Answer for the page Restore points."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from transition_wire.archive_name import record_key
 
 from airflow_transition.catalogue import tables
 from airflow_transition.catalogue.asking import Ask, not_found
-from airflow_transition.catalogue.paging import after, contains, read_cursor, write_cursor
+from airflow_transition.catalogue.paging import after, read_cursor, write_cursor
 from airflow_transition.catalogue.point_views import (
     ContainerView,
     PointDetail,
@@ -25,6 +26,7 @@ from airflow_transition.heartbeat.store import Store
 from airflow_transition.links import image_url
 
 _point = tables.point.c
+_LIKE_A_TIME = re.compile(r"\d[tTzZ]|[tT]\d")
 _RECORD_SUFFIX = record_key("")
 
 
@@ -42,7 +44,7 @@ def point_page(
 ) -> PointPage:
     where: list[ColumnElement[bool]] = []
     if q:
-        where.append(contains(_point.id, q))
+        where.append(_named(q))
     for column, value in (
         (_point.policy, policy),
         (_point.package, package),
@@ -93,6 +95,15 @@ def point_detail(ask: Ask, *, point_id: str) -> PointDetail:
         facts=point.node,
         restore_with=failover_dag_id(policy=point.policy),
     )
+
+
+def _named(q: str) -> ColumnElement[bool]:
+    """Names in an id are lower case, the T and Z of its time are not: no row has to be converted.
+
+    Of 100,000 restore points a conversion would cost a tenth of a second.
+    """
+    forms = {q.lower()} | ({q.upper()} if _LIKE_A_TIME.search(q) else set())
+    return or_(*(_point.id.contains(form, autoescape=True) for form in sorted(forms)))
 
 
 def is_known(ask: Ask, *, point_id: str) -> bool:

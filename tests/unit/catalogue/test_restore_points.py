@@ -36,6 +36,7 @@ async def test_restore_points_come_newest_first_in_pages(open_site: OpenSite) ->
         ({"pinned": "true"}, 0),
         ({"q": "AUDIO"}, 1),
         ({"q": "_"}, 0),
+        ({"q": "20261124t1157"}, 2),
     ],
 )
 async def test_restore_points_are_searched_on_the_server(
