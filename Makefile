@@ -7,7 +7,7 @@ UV := .venv/bin/uv pip install --quiet --compile-bytecode --no-build-isolation -
 .DEFAULT_GOAL := help
 PYTEST := .venv/bin/python -m pytest
 
-.PHONY: help demo demo-once demo-failover demo-failover-once chaos chaos-short test lint core unit integration system bench machine lock clean
+.PHONY: help demo demo-once demo-failover demo-failover-once chaos chaos-short test lint core unit integration browser screenshots vendor system bench machine lock clean
 
 .venv/.ready: requirements.lock requirements-uv.lock pyproject.toml wire/pyproject.toml agent/pyproject.toml
 	@echo "== installing the locked environment into .venv"
@@ -54,7 +54,7 @@ machine: .venv/.ready ## packages and CRIU that the lab needs; says what is miss
 	@.venv/bin/python -m lab machine
 
 test: ## all checks and tests, in this order
-test: lint core unit integration system
+test: lint core unit integration browser system
 
 lint: .venv/.ready ## formatter, ruff, mypy --strict, import-linter
 	.venv/bin/ruff format --check .
@@ -71,6 +71,15 @@ unit: .venv/.ready ## everything that needs no server
 integration: machine ## real Git, registry, S3 and the lab's clusters
 	$(PYTEST) tests/integration
 
+browser: machine ## the page in a headless Chromium, in a running Airflow
+	$(PYTEST) tests/browser
+
+screenshots: machine ## those of docs/images, from a running Airflow
+	@.venv/bin/python -m tests.browser.screenshots
+
+vendor: ## what the page loads from others, by web/package-lock.json; needs npm
+	@web/vendor
+
 system: machine ## the product in a running Airflow, end to end with CRIU
 	$(PYTEST) tests/system
 
@@ -84,4 +93,4 @@ bench: machine ## make bench NAME=<name>; names in docs/reference/benchmarks.md
 	@.venv/bin/python -m benchmarks $(NAME)
 
 clean:
-	rm -rf .venv .venv-core .lab .lab-tests
+	rm -rf .venv .venv-core .lab .lab-tests web/node_modules

@@ -44,6 +44,7 @@ def failover_dag(policy: ClusterPolicy, *, shared: dict[str, Any]) -> DAG:
             target="{{ params.target }}",
             plan_only="{{ params.dry_run }}",
             source_stopped="{{ params.source_stopped }}",
+            restore_point="{{ params.restore_point }}",
             execution_timeout=_STEP_LIMIT,
         )
         promote = FailoverPromoteOperator(
@@ -95,6 +96,16 @@ def _form(policy: ClusterPolicy) -> dict[str, Param]:
             title="Target",
             description="automatic: the cluster that takes the most packages with the most of "
             "their memory; then by weight.",
+        ),
+        "restore_point": Param(
+            AUTOMATIC,
+            type="string",
+            minLength=1,
+            maxLength=700,
+            title="Restore point",
+            description="automatic: of each package the newest verified one that the target can "
+            "restore. The id of another one starts its package from that; the page Transition "
+            "fills it in.",
         ),
         "dry_run": Param(
             default=False,

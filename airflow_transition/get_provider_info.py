@@ -78,7 +78,7 @@ _HOOKS = [
     "second_signal",
     "velero",
 ]
-_LINKS = ["CommitLink", "ImageLink", "ArchiveLink"]
+_LINKS = ["CommitLink", "ImageLink", "ArchiveLink", "PageLink"]
 
 _SECTION = "Where policies and restore points are, and how tasks start."
 

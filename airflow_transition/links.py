@@ -1,13 +1,13 @@
-"""Links from a task to what it made: a commit, an image, an archive.
+"""Links from a task to what it made (a commit, an image, an archive) and to the page.
 
 Airflow asks for them in the worker when the task ends and keeps them as XComs, so they are read
 from the operator itself.
 """
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from airflow.sdk import BaseOperatorLink
+from airflow.sdk import BaseOperatorLink, conf
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -47,6 +47,43 @@ class ArchiveLink(_MadeLink):
 
     name = "Archive"
     attribute = "archive_url"
+
+
+class PageLink(BaseOperatorLink):
+    """The page of what the task is a part of, in Airflow's frame.
+
+    An operator that knows better sets its `page`.
+    """
+
+    name = "Transition"
+
+    def get_link(self, operator: "BaseOperator", *, ti_key: "TaskInstanceKey") -> str:
+        page = getattr(operator, "page", None)
+        return page_url(page or _page_of(ti_key.dag_id, run_id=ti_key.run_id))
+
+
+def page_url(page: str) -> str:
+    """Address of one of our pages, as people open it."""
+    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return f"{base}/plugin/transition/transition/page/{page}"
+
+
+def transition_page(transition_id: str) -> str:
+    return f"transition?id={quote(transition_id, safe='')}"
+
+
+def restore_point_page(restore_point_id: str) -> str:
+    return f"restore-point?id={quote(restore_point_id, safe='')}"
+
+
+def _page_of(dag_id: str, *, run_id: str) -> str:
+    """A planned move is named by its run; a failover by its claim, which the run's tasks know."""
+    kind, _, policy = dag_id.partition(".")
+    if kind in {"migrate", "failback"}:
+        return transition_page(f"{dag_id}/{run_id}")
+    if kind == "failover":
+        return f"transitions?policy={quote(policy, safe='')}"
+    return "restore-points"
 
 
 def commit_url(repo: str, *, sha: str) -> str | None:

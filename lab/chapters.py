@@ -208,6 +208,7 @@ def tasks_section(dag_id: str, tasks: Iterable[TaskCost]) -> Section:
 
 def airflow_rows(airflow: AirflowInstance) -> list[tuple[str, str]]:
     return [
+        ("open this page", f"{airflow.url}/plugin/transition"),
         ("Airflow", f"{airflow.url} as {airflow.username}"),
         ("its password", f"in {airflow.state_dir / 'passwords.json'}"),
     ]

@@ -33,6 +33,7 @@ PROGRAMS = {
     "docker-registry": "docker-registry",
     "redis-server": "redis-server",  # the broker between Airflow's scheduler and its workers
     "git": "git",
+    "chromium": "chromium",  # the page, in a real browser
     "curl": "curl",  # the floor of the benchmarks
 }
 """Each program that the lab calls, and the Debian package that has it."""

@@ -47,6 +47,13 @@ _S3_SECRET = _arg(
     ("--s3-secret",), default=None, help="A Secret with the guide's MINIO_... variables as keys"
 )
 _DRY_RUN = _arg(("--dry-run",), action="store_true", help="Say what would be done, do nothing")
+_MOVE = _arg(
+    ("move",),
+    nargs="?",
+    default=None,
+    help="A policy, or a run as `<dag id>/<run id>`; default: the newest move of any policy",
+)
+_ONCE = _arg(("--once",), action="store_true", help="Show it as it is now, and end")
 _WHY = _arg(("--why",), required=True, help="For whoever wonders later why it is still there")
 
 
@@ -97,6 +104,7 @@ _MOVES = (
         "plan.plan",
         *(_POLICY, _PACKAGE, _TARGET, _JSON),
     ),
+    _command("watch", "Follow a move while it goes on", "watch.watch", _MOVE, _ONCE),
     _command(
         "restore-points",
         "List what can be restored",

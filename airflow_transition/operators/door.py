@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.door_record import DoorRecord
+from airflow_transition.links import PageLink
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -38,6 +39,7 @@ class DoorCloseOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package", "closed_by")
+    operator_extra_links = (PageLink(),)
     ui_color = "#f3e2d0"
 
     def __init__(self, *, package: TaskValue, closed_by: str = THIS_RUN, **kwargs: Any) -> None:
@@ -58,6 +60,7 @@ class DoorOpenOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package", "closed_by")
+    operator_extra_links = (PageLink(),)
     ui_color = "#dff0d8"
 
     def __init__(

@@ -13,6 +13,7 @@ from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.failover import Ended
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.told_stories import told_failover
+from airflow_transition.links import PageLink
 from airflow_transition.operators.receiver import receiver_of
 from airflow_transition.operators.telling import tell
 from airflow_transition.retry_policy import retrying
@@ -29,6 +30,7 @@ class FailoverEndOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ()
+    operator_extra_links = (PageLink(),)
     ui_color = "#dff0d8"
 
     def __init__(self, *, policy: ClusterPolicy, **kwargs: Any) -> None:

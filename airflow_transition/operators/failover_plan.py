@@ -16,6 +16,7 @@ from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.told_policy import told_policy
 from airflow_transition.core.told_stories import told_failover
+from airflow_transition.links import PageLink, transition_page
 from airflow_transition.operators.failover_look import GIT_PATIENCE
 from airflow_transition.operators.failover_planning import (
     FailoverPlanning,
@@ -44,10 +45,18 @@ class FailoverPlanOperator(BaseOperator):
     :param cluster: the lost cluster, where a person starts the run; empty: events say it.
     :param target: name of the target cluster, or `automatic`.
     :param plan_only: for a dry run; `True` or `False`, as a rendered parameter says it.
+    :param restore_point: id of the one to start its package from, or `automatic`.
     :param source_stopped: a person says that nothing runs on the lost cluster; `True` or `False`.
     """
 
-    template_fields: Sequence[str] = ("cluster", "target", "plan_only", "source_stopped")
+    template_fields: Sequence[str] = (
+        "cluster",
+        "target",
+        "plan_only",
+        "source_stopped",
+        "restore_point",
+    )
+    operator_extra_links = (PageLink(),)
     ui_color = "#fbf3d0"
 
     def __init__(
@@ -58,6 +67,7 @@ class FailoverPlanOperator(BaseOperator):
         target: str = AUTOMATIC,
         plan_only: str = str(False),
         source_stopped: str = str(False),
+        restore_point: str = AUTOMATIC,
         **kwargs: Any,
     ) -> None:
         super().__init__(**retrying(kwargs))
@@ -66,6 +76,8 @@ class FailoverPlanOperator(BaseOperator):
         self.target = target
         self.plan_only = plan_only
         self.source_stopped = source_stopped
+        self.restore_point = restore_point
+        self.page: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         receiver, store = receiver_of(self.policy), outside.store()
@@ -83,6 +95,7 @@ class FailoverPlanOperator(BaseOperator):
                 failed.append(error)
         if not plans:
             raise _why_nothing(failed)
+        self.page = transition_page(plans[0].id)
         made = self._made(plans, failed=failed, context=context)
         if self.plan_only == str(True):
             context["ti"].xcom_push(key="return_value", value=made)
@@ -139,6 +152,7 @@ class FailoverPlanOperator(BaseOperator):
             by_hand=True,
             target=self.target,
             source_stopped=self.source_stopped == str(True),
+            restore_point=self.restore_point,
         )
 
 

@@ -53,6 +53,7 @@ class FailoverRequest:
     by_hand: bool = False
     target: str = AUTOMATIC
     source_stopped: bool = False
+    restore_point: str = AUTOMATIC
 
 
 @dataclass
@@ -87,6 +88,7 @@ class FailoverPlanning:
             seen=seen,
             store=self.store,
             now=self.now,
+            restore_point=self.request.restore_point,
         )
         offer, placement = target.choose(lost)
         left = {**packages.left, **offer.left}

@@ -18,7 +18,7 @@ from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import FailoverPlan, Promoted, Transition
 from airflow_transition.core.fencing import FencingDecision, FencingStep, decide_fencing
 from airflow_transition.core.told_stories import told_failover
-from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.links import CommitLink, PageLink, commit_url, transition_page
 from airflow_transition.operators.approval import approved_by
 from airflow_transition.operators.failover_claim import FailoverClaim
 from airflow_transition.operators.receiver import receiver_for
@@ -48,7 +48,7 @@ class FailoverPromoteOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan",)
-    operator_extra_links = (CommitLink(),)
+    operator_extra_links = (PageLink(), CommitLink())
     ui_color = "#d5ecec"
 
     def __init__(
@@ -65,6 +65,7 @@ class FailoverPromoteOperator(BaseOperator):
         self.sync_timeout = sync_timeout
         self.commit_url: str | None = None
         self.commit_sha: str | None = None
+        self.page: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """A permanent failure of one fault does not keep the others from going on."""
@@ -74,6 +75,7 @@ class FailoverPromoteOperator(BaseOperator):
         failed: list[PermanentError] = []
         for each in planned["plans"]:
             plan = FailoverPlan.model_validate(each)
+            self.page = transition_page(plan.id)
             try:
                 promoted = self._promote(plan, approved_by=approved_by(context, plan=plan))
             except PermanentError as error:

@@ -27,6 +27,7 @@ from airflow_transition.core.velero import BackupChoice, FoundBackup
 from airflow_transition.core.volumes import claims_of, failover_volumes
 from airflow_transition.operators.at_once import all_at_once
 from airflow_transition.operators.backups import usable_backup
+from airflow_transition.operators.chosen_point import only_chosen
 from airflow_transition.operators.failover_look import Look, restore_points
 from airflow_transition.operators.lost_packages import LostPackage
 from airflow_transition.operators.preflight import NoTargetError
@@ -54,11 +55,13 @@ class FailoverTarget:
     seen: Look
     store: "CheckpointStoreHook"
     now: datetime
+    restore_point: str = AUTOMATIC
+    """Id of the one that a person chose, or `automatic`."""
 
     def choose(self, lost: Sequence[LostPackage]) -> tuple[Offer, tuple[str, ...]]:
         """By the newest restore points; only where they do not serve, those before are read."""
         targets = self._targets(lost)
-        for newest in (_FEW, _MANY):
+        for newest in (_FEW, _MANY) if self.restore_point == AUTOMATIC else (_MANY,):
             choice = self._choice(lost, targets=targets, newest=newest)
             offer = choice.offer
             if offer is not None and not offer.left and not offer.cold:
@@ -82,6 +85,7 @@ class FailoverTarget:
             self.policy, found=self.seen, packages=selectors, store=self.store, newest=newest
         )
         backups = self._backups(lost, targets=targets)
+        points = only_chosen(points, chosen=self.restore_point)
         needs = [
             Need(
                 one.name,

@@ -21,6 +21,7 @@ from airflow_transition.core.failover import (
 from airflow_transition.core.manner import Manner
 from airflow_transition.core.restore_points import spoken
 from airflow_transition.core.told_stories import told_failover
+from airflow_transition.links import PageLink, transition_page
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import pod_call, run_quiesce
 from airflow_transition.operators.failover_claim import FailoverClaim
@@ -53,6 +54,7 @@ class FailoverVerifyOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan", "promoted")
+    operator_extra_links = (PageLink(),)
     ui_color = "#e6f1f2"
 
     def __init__(
@@ -67,11 +69,13 @@ class FailoverVerifyOperator(BaseOperator):
         self.plan = plan
         self.promoted = promoted
         self.restore_timeout = restore_timeout
+        self.page: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
         promoted: Mapping[str, Any] = self.promoted  # type: ignore[assignment]
         plans = [FailoverPlan.model_validate(each) for each in planned["plans"]]
+        self.page = transition_page(plans[0].id)
         ended = {
             plan.id: self._verify(plan, story=_story(plan, promoted=promoted["done"]))
             for plan in plans

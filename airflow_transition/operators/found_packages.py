@@ -8,6 +8,7 @@ from airflow_transition import outside
 from airflow_transition.core.cluster_package import package_on, source_package
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.links import PageLink
 from airflow_transition.operators.whole_policy import look_for_packages
 from airflow_transition.retry_policy import retrying
 
@@ -21,6 +22,7 @@ class FoundPackagesOperator(BaseOperator):
     :param policy: a policy with `selectMode: All` and `backupInformation`.
     """
 
+    operator_extra_links = (PageLink(),)
     ui_color = "#fbf3d0"
 
     def __init__(self, *, policy: ClusterPolicy, **kwargs: Any) -> None:

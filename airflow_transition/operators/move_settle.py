@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, RetryAction
 
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.move import MovePlan, Step
+from airflow_transition.links import PageLink
 from airflow_transition.operators.move_evidence import TaskMarks
 from airflow_transition.operators.move_record import MoveEnd, record_move
 from airflow_transition.operators.promotion import PROMOTING
@@ -35,6 +36,7 @@ class MoveSettleOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan",)
+    operator_extra_links = (PageLink(),)
     ui_color = "#dff0d8"
 
     def __init__(

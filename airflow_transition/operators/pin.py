@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
+from airflow_transition.links import PageLink
 from airflow_transition.retry_policy import retrying
 
 
@@ -20,6 +21,7 @@ class RestorePointPinOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("restore_point", "why")
+    operator_extra_links = (PageLink(),)
     ui_color = "#e8e0f2"
 
     def __init__(self, *, restore_point: str, why: str, **kwargs: Any) -> None:

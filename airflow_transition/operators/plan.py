@@ -12,6 +12,7 @@ from airflow_transition.core.move import MovePlan
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.told_policy import told_policy
 from airflow_transition.core.told_stories import told_planned_move
+from airflow_transition.links import PageLink
 from airflow_transition.operators.approval import started_by
 from airflow_transition.operators.preflight import Preflight
 from airflow_transition.operators.telling import tell
@@ -32,6 +33,7 @@ class TransitionPlanOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package", "target", "plan_only")
+    operator_extra_links = (PageLink(),)
     ui_color = "#fbf3d0"
 
     def __init__(

@@ -15,6 +15,7 @@ from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.door_record import DoorRecord
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.pod_checkpoint import PodCheckpoint, WrittenArchive
+from airflow_transition.links import PageLink
 from airflow_transition.operators.checkpoint_hooks import HOOKED, called_around, hooked_pod
 from airflow_transition.operators.package_place import place_of, register_lease
 from airflow_transition.retry_policy import retrying
@@ -57,6 +58,7 @@ class PodCheckpointOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package", "door", "places")
+    operator_extra_links = (PageLink(),)
     ui_color = "#d9e8f6"
 
     def __init__(

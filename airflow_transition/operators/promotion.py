@@ -11,7 +11,7 @@ from airflow_transition import outside
 from airflow_transition.core.checkpoint_images import CheckpointImages
 from airflow_transition.core.move import MovePlan
 from airflow_transition.core.package_edits import promoted
-from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.links import CommitLink, PageLink, commit_url
 from airflow_transition.operators.move_evidence import pods_of
 from airflow_transition.operators.receiver import admit, receiver_if_any
 from airflow_transition.retry_policy import retrying
@@ -35,7 +35,7 @@ class GitPromoteOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan", "images")
-    operator_extra_links = (CommitLink(),)
+    operator_extra_links = (PageLink(), CommitLink())
     ui_color = "#d5ecec"
 
     def __init__(self, *, plan: TaskValue, images: TaskValue, **kwargs: Any) -> None:

@@ -15,6 +15,7 @@ from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.remains import WorkloadPlace
 from airflow_transition.core.told_policy import told_policy
+from airflow_transition.links import PageLink
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.telling import catalogue_if_any
 from airflow_transition.retry_policy import retrying
@@ -125,6 +126,7 @@ class CatalogueReindexOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ()
+    operator_extra_links = (PageLink(),)
     ui_color = "#eeeeee"
 
     def __init__(self, *, policy: ClusterPolicy, **kwargs: Any) -> None:

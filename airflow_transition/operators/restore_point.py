@@ -13,6 +13,7 @@ from airflow_transition.core.pod_checkpoint import PodCheckpoint
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.core.told_policy import told_policy
+from airflow_transition.links import PageLink, restore_point_page
 from airflow_transition.operators.measuring import measure_point
 from airflow_transition.operators.telling import tell
 from airflow_transition.restore_point_asset import tell_followers
@@ -30,6 +31,7 @@ class RestorePointRecordOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("policy", "checkpoint", "images")
+    operator_extra_links = (PageLink(),)
     ui_color = "#e8e0f2"
 
     def __init__(
@@ -45,6 +47,7 @@ class RestorePointRecordOperator(BaseOperator):
         self.policy = policy
         self.checkpoint = checkpoint
         self.images = images
+        self.page: str | None = None
         self.definition = definition
 
     def execute(self, context: Context) -> dict[str, str]:
@@ -54,6 +57,7 @@ class RestorePointRecordOperator(BaseOperator):
             policy=self.policy,
         )
         key = outside.store().put_restore_point(point)
+        self.page = restore_point_page(point.id)
         self.log.info("restore point %s", point.id)
         tell_followers(context, point=point, key=key)
         measure_point(point)

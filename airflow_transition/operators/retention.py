@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.links import PageLink
 from airflow_transition.operators.retention_plan import RetentionPlan, RetentionSurvey
 from airflow_transition.operators.retention_removal import RetentionRemoval, size_text
 from airflow_transition.operators.whole_policy import whole_policy
@@ -30,6 +31,7 @@ class RetentionOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan_only",)
+    operator_extra_links = (PageLink(),)
     ui_color = "#eeeeee"
 
     def __init__(

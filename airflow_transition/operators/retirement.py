@@ -13,7 +13,7 @@ from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.move import RETIREMENT, MovePlan
 from airflow_transition.core.package_edits import retired
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
-from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.links import CommitLink, PageLink, commit_url
 from airflow_transition.operators.move_evidence import pods_of
 from airflow_transition.operators.pod_checkpoint import require_door
 from airflow_transition.retry_policy import retrying
@@ -35,7 +35,7 @@ class WorkloadRetireOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan", "checkpoint")
-    operator_extra_links = (CommitLink(),)
+    operator_extra_links = (PageLink(), CommitLink())
     ui_color = "#f6dcdc"
 
     def __init__(

@@ -8,6 +8,7 @@ from airflow.sdk import BaseSensorOperator, Context, conf
 
 from airflow_transition import outside
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
+from airflow_transition.links import PageLink
 from airflow_transition.retry_policy import retrying
 from airflow_transition.settings import read_settings
 from airflow_transition.task_values import TaskValue
@@ -25,6 +26,7 @@ class CheckpointRecordSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("checkpoint",)
+    operator_extra_links = (PageLink(),)
     ui_color = "#e6f1f2"
 
     def __init__(

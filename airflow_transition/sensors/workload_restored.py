@@ -9,6 +9,7 @@ from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow_transition import outside
 from airflow_transition.core.checkpoint_images import CheckpointImages
 from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.links import PageLink
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -29,6 +30,7 @@ class WorkloadRestoredSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("package", "images")
+    operator_extra_links = (PageLink(),)
     ui_color = "#e6f1f2"
 
     def __init__(self, *, package: TaskValue, images: TaskValue, **kwargs: Any) -> None:

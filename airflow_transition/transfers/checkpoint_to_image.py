@@ -12,7 +12,7 @@ from airflow_transition.core.checkpoint_images import CheckpointImages
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
 from airflow_transition.core.restore_points import ContainerCheckpoint
-from airflow_transition.links import ArchiveLink, ImageLink, archive_url, image_url
+from airflow_transition.links import ArchiveLink, ImageLink, PageLink, archive_url, image_url
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -40,7 +40,7 @@ class CheckpointToImageOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("checkpoint",)
-    operator_extra_links = (ImageLink(), ArchiveLink())
+    operator_extra_links = (PageLink(), ImageLink(), ArchiveLink())
     ui_color = "#d9e8f6"
 
     def __init__(

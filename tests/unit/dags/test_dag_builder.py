@@ -221,6 +221,7 @@ def test_a_run_that_an_event_starts_needs_no_form(policy: ClusterPolicy) -> None
         "target": "automatic",
         "dry_run": False,
         "source_stopped": False,
+        "restore_point": "automatic",
     }
     assert params.get_param("cluster").schema["enum"] == [None, "cluster1-azure", "cluster2-aws"]
 

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from airflow_transition.core.fault import Fault
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.hooks.restored import RestoreFailedError
+from airflow_transition.operators.chosen_point import ChosenPointMissingError
 from airflow_transition.operators.failover_claim import (
     ClaimLostError,
     FailoverClaim,
@@ -69,6 +70,7 @@ def started(
         "target": "automatic",
         "dry_run": "False",
         "source_stopped": "False",
+        "restore_point": "automatic",
     }
     return run
 
@@ -498,6 +500,30 @@ def test_a_dry_run_shows_the_plan_and_touches_nothing(
     assert set(skipped.value.tasks) == {"promote", "verify", "end"}
     assert (world.transitions, world.receiver.given) == ({}, {})
     assert "NOT PROMISED" in run.xcoms["plan", "text"]
+
+
+def test_a_restore_point_that_a_person_chose_is_used_instead_of_the_newest(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    older = world.checkpointed(minutes_ago=30)
+    world.lose(SOURCE)
+    run = by_hand(policy, world, dry_run="True", restore_point=older.id)
+    with pytest.raises(DownstreamTasksSkipped):
+        run.execute("plan")
+    (package,) = run.xcoms["plan", "return_value"]["plans"][0]["packages"]
+    assert package["restore_point"] == older.id
+
+
+def test_a_chosen_restore_point_that_is_not_there_stops_the_plan(
+    policy: ClusterPolicy, new_world: NewWorld
+) -> None:
+    world = new_world()
+    world.lose(SOURCE)
+    run = by_hand(policy, world, dry_run="True", restore_point="restore-points/a/b/c/x")
+    with pytest.raises(ChosenPointMissingError, match="restore-points/a/b/c/x"):
+        run.execute("plan")
+    assert world.transitions == {}
 
 
 def test_the_story_of_a_failover_is_written_down(

@@ -1,0 +1,1 @@
+"""The page in Airflow's web UI: fleet, packages, restore points, transitions."""
