@@ -13,6 +13,7 @@ from pathlib import Path
 from transition_wire.node_facts import CriuCheck, NodeFacts
 
 from transition_agent.errors import AgentError
+from transition_agent.restore_switch import containerd_restores, crio_restores
 from transition_agent.xsave import xsave_size_bytes
 
 _VERSION = re.compile(r"\bv?(\d+\.\d+(?:\.\d+)?[^\s,]*)")
@@ -56,6 +57,8 @@ def measure(*, cluster: str, node: str, now: datetime) -> NodeFacts:
         containerd=_version("containerd"),
         crio=_version("crio"),
         podman=_version("podman"),
+        containerd_restores=containerd_restores(),
+        crio_restores=crio_restores(),
     )
 
 

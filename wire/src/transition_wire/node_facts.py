@@ -36,6 +36,10 @@ class NodeFacts(WireModel):
     containerd: str | None
     crio: str | None
     podman: str | None
+    containerd_restores: bool | None = None
+    """Whether its configuration switches the restore from images on; None: it does not say."""
+    crio_restores: bool | None = None
+    """The same of CRI-O."""
 
 
 def node_facts_key(*, prefix: str, cluster: str, node: str) -> str:
