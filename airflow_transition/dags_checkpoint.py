@@ -11,6 +11,7 @@ from airflow_transition.dag_texts import checkpoint_text, found_checkpoint_text
 from airflow_transition.operators.found_packages import FoundPackagesOperator
 from airflow_transition.operators.pod_checkpoint import PodCheckpointOperator
 from airflow_transition.operators.restore_point import RestorePointRecordOperator
+from airflow_transition.operators.staging import StageImagesOperator
 from airflow_transition.sensors.checkpoint_record import CheckpointRecordSensor
 from airflow_transition.task_values import TaskValue
 from airflow_transition.transfers.checkpoint_to_image import CheckpointToImageOperator
@@ -90,7 +91,10 @@ def _dag(
 def _make_restore_point(
     policy: ClusterPolicy, *, package: TaskValue, places: Any, **arguments: Any
 ) -> None:
-    """The four steps from a running pod to a restore point; `arguments` are the first one's."""
+    """The four steps from a running pod to a restore point; `arguments` are the first one's.
+
+    A fifth has the target's nodes fetch it, where the policy says so.
+    """
     checkpoint = PodCheckpointOperator(
         task_id="checkpoint",
         package=package,
@@ -102,10 +106,12 @@ def _make_restore_point(
         task_id="uploaded", checkpoint=checkpoint.output, deferrable=True
     )
     image = CheckpointToImageOperator(task_id="image", checkpoint=checkpoint.output)
-    RestorePointRecordOperator(
+    record = RestorePointRecordOperator(
         task_id="record", policy=policy.name, checkpoint=checkpoint.output, images=image.output
     )
     uploaded >> image
+    if policy.spec.restore.staging:
+        StageImagesOperator(task_id="stage", policy=policy, restore_point=record.output)
 
 
 def _timetable(backup: BackupEntry, *, time_zone: str) -> CronTriggerTimetable | None:

@@ -43,6 +43,7 @@ def get_provider_info() -> dict[str, Any]:
 
 
 _OPERATORS = [
+    "canary",
     "doctor",
     "door",
     "failover_end",
@@ -56,8 +57,10 @@ _OPERATORS = [
     "pod_checkpoint",
     "promotion",
     "restore_point",
+    "restore_test",
     "retention",
     "retirement",
+    "staging",
 ]
 _SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
 _HOOKS = [
@@ -130,6 +133,11 @@ _OPTIONS = {
     "management_cluster_namespace": _option(
         "Namespace of the Cluster objects and their Secrets in the management cluster.",
         default="default",
+    ),
+    "canary_image": _option(
+        "Image of canaries and of the pods that stage images: small, with sh, cat and sleep. Every "
+        "node pulls it without a password, as the base image of a restore is pulled.",
+        default="docker.io/library/busybox:1.37",
     ),
     "fencing_hook": _option(
         "A fencing of your own (network, cloud, power), as package.module.name: a function "

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from airflow_transition.core.doctor import Check, Finding, Status
+from airflow_transition.core.isolation import CANARY_NAMESPACE, TEST_NAMESPACE
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.staging import STAGING_NAMESPACE
 
 
 @dataclass(frozen=True, order=True)
@@ -19,6 +21,10 @@ class Right:
     resource: str
     verb: str
     namespaced: bool = True
+    name: str = ""
+    """Of the one object that it is limited to; empty: any."""
+    namespace: str = ""
+    """The only one in which it is needed; empty: those of the policy's packages."""
 
     @property
     def subresource(self) -> tuple[str, str]:
@@ -28,7 +34,8 @@ class Right:
 
     def __str__(self) -> str:
         group = f".{self.group}" if self.group else ""
-        return f"{self.verb} {self.resource}{group}"
+        limits = f" {self.name}" * bool(self.name) + f" in {self.namespace}" * bool(self.namespace)
+        return f"{self.verb} {self.resource}{group}{limits}"
 
 
 def _rights(group: str, resources: str, verbs: str, *, namespaced: bool = True) -> Iterator[Right]:
@@ -56,6 +63,19 @@ ROLES: Mapping[str, frozenset[Right]] = {
             *_rights("apps", "deployments statefulsets", "patch"),
         }
     ),
+    "isolation": frozenset(
+        {
+            *(
+                Right("", "namespaces", verb, namespaced=False, name=name)
+                for verb in ("get", "delete")
+                for name in (CANARY_NAMESPACE, TEST_NAMESPACE)
+            ),
+            *_rights("", "pods", "create", namespaced=False),
+        }
+    ),
+    "staging": frozenset(
+        Right("", "pods", verb, namespace=STAGING_NAMESPACE) for verb in ("create", "delete")
+    ),
     "quiesce-hooks": frozenset(
         {
             *_rights("", "pods/exec", "get create"),
@@ -73,8 +93,16 @@ def needed_roles(policy: ClusterPolicy) -> tuple[str, ...]:
     """Those that a policy's moves and failovers make use of in each of its clusters."""
     packages = policy.spec.package_selectors
     live = any(package.live_state_package for package in packages)
-    hooks = any(package.quiesce for package in packages)
-    wanted = {"airflow": True, "checkpoint-proxy": live, "failover": True, "quiesce-hooks": hooks}
+    rules = policy.spec.restore
+    canaries, tests = rules.canary_schedule is not None, rules.test_schedule is not None
+    wanted = {
+        "airflow": True,
+        "checkpoint-proxy": live,
+        "failover": True,
+        "isolation": canaries or tests,
+        "staging": rules.staging,
+        "quiesce-hooks": canaries or any(one.quiesce or one.restore_check for one in packages),
+    }
     return tuple(role for role, is_wanted in wanted.items() if is_wanted)
 
 
