@@ -7,7 +7,7 @@ long gone.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field
 from transition_wire.heartbeat import PodCopy
@@ -18,12 +18,31 @@ from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.fencing import FencingStep
 from airflow_transition.core.move import IMAGES_TRAILER, MOVE_TRAILER, PROMOTION, STEP_TRAILER
 from airflow_transition.core.policy_failover import Unconfirmed
-from airflow_transition.core.restore_points import spoken
+from airflow_transition.core.restore_points import RestorePoint, spoken
 
 FENCING = "fencing"
 """The commit that scales the packages to 0 in the lost cluster's repository."""
 
 _FOLDER = "transitions"
+
+
+class OlderPoint(WireModel):
+    """A restore point to fall back to."""
+
+    restore_point: str
+    """Its id."""
+    created: AwareDatetime
+    images: dict[str, str]
+    size_bytes: int
+
+    @classmethod
+    def of(cls, point: RestorePoint) -> Self:
+        return cls(
+            restore_point=point.id,
+            created=point.created,
+            images=point.images,
+            size_bytes=sum(each.size_bytes for each in point.containers),
+        )
 
 
 class PackageFailover(WireModel):
@@ -48,6 +67,8 @@ class PackageFailover(WireModel):
     """Where the manifests are read that the target is to run."""
     passed_over: tuple[str, ...] = ()
     """Newer restore points, and why they are not used."""
+    older: tuple[OlderPoint, ...] = ()
+    """To fall back to, newest first, if this one does not restore."""
     stopped_by: str | None = None
     """An earlier failover that fenced it and brought it up nowhere."""
     elsewhere: tuple[ClusterPackage, ...] = ()
@@ -71,6 +92,15 @@ class PackageFailover(WireModel):
     def age(self, *, now: datetime) -> timedelta | None:
         """The RPO at `now`: what came after the restore point is gone."""
         return None if self.created is None else max(now - self.created, timedelta(0))
+
+    def fallen_back(self, why: str) -> "PackageFailover | None":
+        """The same from the restore point before; None: there is none to fall back to."""
+        if not self.older:
+            return None
+        following, *rest = self.older
+        passed_over = (*self.passed_over, f"{self.restore_point}: {why}")
+        changed = {**dict(following), "older": tuple(rest), "passed_over": passed_over}
+        return self.model_copy(update=changed)
 
     def line(self, *, now: datetime) -> str:
         age = self.age(now=now)
@@ -158,6 +188,7 @@ class FailoverPlan(WireModel):
         for package in self.packages:
             yield package.line(now=self.made)
             yield from (f"passed over: {line}" for line in package.passed_over)
+            yield from (f"if it does not restore: {one.restore_point}" for one in package.older)
         yield from (f"STAYS: {line}" for line in self.left)
         yield from (f"placement: {line}" for line in self.placement)
         yield from (f"fencing: {line}" for line in self.fencing)

@@ -186,7 +186,9 @@ def _shared(spec: Json) -> Iterator[str]:
 
 
 def _only_on(nodes: Collection[str]) -> Json:
-    """By the node's own name, which no label can pretend."""
-    name = {"key": "metadata.name", "operator": "In", "values": sorted(nodes)}
-    terms = [{"matchFields": [{**name, "values": [node]}]} for node in name["values"]]
+    """By the node's own name, which no label can pretend; a field takes one value in each term."""
+    terms = [
+        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+        for node in sorted(nodes)
+    ]
     return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}

@@ -15,6 +15,7 @@ from airflow_transition.core.cluster_package import ClusterPackage, package_on
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.failover import (
     FailoverPlan,
+    OlderPoint,
     PackageFailover,
     failover_id,
     not_promised,
@@ -249,6 +250,7 @@ class FailoverPlanning:
             size_bytes=sum(each.size_bytes for each in point.containers) if point else 0,
             manifests=package_on(self.policy, package=one.selector, cluster=manifests),
             passed_over=tuple(_shown(choice)),
+            older=tuple(map(OlderPoint.of, choice.older)),
             stopped_by=one.stopped_by,
             elsewhere=self._elsewhere(one, target=target) if one.stopped_by else (),
             half_moved=one.half_moved_to is not None,

@@ -21,6 +21,7 @@ from airflow_transition.core.restore_points import spoken
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import run_quiesce
 from airflow_transition.operators.failover_claim import FailoverClaim
+from airflow_transition.operators.failover_fallback import FailoverFallback
 from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
@@ -87,11 +88,19 @@ class FailoverVerifyOperator(BaseOperator):
         receiver, store = receiver_for(plan), outside.store()
         self._write_down(story, store=store)
         hook = outside.cluster(plan.packages[0].target)
-        answers = at_once({one.name: partial(self._ready, one, hook=hook) for one in plan.packages})
+        fallback = FailoverFallback(plan, receiver)
+        answers = at_once(
+            {
+                one.name: partial(self._ready, one, hook=hook, fallback=fallback)
+                for one in plan.packages
+            }
+        )
         errors = [one for one in answers.values() if isinstance(one, TransitionError)]
         for error in errors:
             if not isinstance(error, PermanentError):
                 raise error
+        plan = _as_it_runs(plan, answers=answers)
+        story = story.model_copy(update={"plan": plan})
         ended = _ended(plan, errors=errors)
         for name, seconds in ended.rpo_seconds.items():
             self.log.info("%s: RPO %s", name, spoken(timedelta(seconds=seconds)))
@@ -102,8 +111,26 @@ class FailoverVerifyOperator(BaseOperator):
         self._write_down(story.model_copy(update={"ended": ended}), store=store)
         return ended
 
-    def _ready(self, package: PackageFailover, *, hook: "ClusterHook") -> str:
-        """Name of the pod that runs it; a package that was closed by its own hook is opened."""
+    def _ready(
+        self, package: PackageFailover, *, hook: "ClusterHook", fallback: FailoverFallback
+    ) -> PackageFailover:
+        """The package as it runs, from an older restore point where a newer one did not restore."""
+        from airflow_transition.hooks.restored import OF_THE_IMAGE  # noqa: PLC0415 - heavy
+
+        runs = fallback.reached(package)
+        while True:
+            try:
+                self._wait_ready(runs, hook=hook)
+            except OF_THE_IMAGE as error:
+                following = fallback.after(runs, error=error)
+                if following is None:
+                    raise
+                runs = following
+            else:
+                return runs
+
+    def _wait_ready(self, package: PackageFailover, *, hook: "ClusterHook") -> None:
+        """A package that was closed by its own hook is opened."""
         larger = timedelta(seconds=package.size_bytes / _SLOWEST_BYTES_PER_SECOND)
         pod = hook.wait_restored(
             package.name,
@@ -118,7 +145,6 @@ class FailoverVerifyOperator(BaseOperator):
         if package.target.quiesce and package.images:
             workload = hook.find_workload(package.name, namespace=package.namespace)
             run_quiesce(hook, workload=workload, call=package.target.quiesce.open)
-        return pod.name
 
     def _write_down(self, story: Transition, *, store: "CheckpointStoreHook") -> None:
         """The next chapter; the packages run, whether it can be kept or not."""
@@ -130,6 +156,15 @@ class FailoverVerifyOperator(BaseOperator):
 
 def _story(plan: FailoverPlan, *, promoted: Mapping[str, Any]) -> Transition:
     return Transition(plan=plan, promoted=Promoted.model_validate(promoted[plan.id]))
+
+
+def _as_it_runs(
+    plan: FailoverPlan, *, answers: Mapping[str, PackageFailover | TransitionError]
+) -> FailoverPlan:
+    """With the restore points that were used in the end."""
+    known = {name: one for name, one in answers.items() if isinstance(one, PackageFailover)}
+    packages = tuple(known.get(one.name, one) for one in plan.packages)
+    return plan.model_copy(update={"packages": packages})
 
 
 def _ended(plan: FailoverPlan, *, errors: Sequence[TransitionError]) -> Ended:
