@@ -13,6 +13,7 @@ from airflow_transition.dags_checkpoint import checkpoint_dag, found_checkpoint_
 from airflow_transition.dags_failover import failover_dag
 from airflow_transition.dags_move import failback_dag, migrate_dag
 from airflow_transition.dags_redeploy import redeploy_dag
+from airflow_transition.dags_restore import canary_dag, restore_test_dag
 from airflow_transition.dags_retention import retention_dag
 from airflow_transition.notifications.transition import TransitionNotifier
 
@@ -53,6 +54,14 @@ def _builders(policy: ClusterPolicy) -> Iterator[tuple[str, Callable[[], DAG]]]:
     yield policy.failover_dag_id, partial(failover_dag, policy, shared=shared)
     yield policy.failback_dag_id, partial(failback_dag, policy, shared=shared)
     yield policy.retention_dag_id, partial(retention_dag, policy, shared=shared)
+    rules = policy.spec.restore
+    if (canaries := rules.canary_schedule) is not None:
+        yield policy.canary_dag_id, partial(canary_dag, policy, schedule=canaries, shared=shared)
+    if (tests := rules.test_schedule) is not None:
+        yield (
+            policy.restore_test_dag_id,
+            partial(restore_test_dag, policy, schedule=tests, shared=shared),
+        )
 
 
 def _shared(policy: ClusterPolicy) -> dict[str, Any]:

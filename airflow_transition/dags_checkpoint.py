@@ -12,6 +12,7 @@ from airflow_transition.operators.checkpoint_hooks import CheckpointAfterOperato
 from airflow_transition.operators.found_packages import FoundPackagesOperator
 from airflow_transition.operators.pod_checkpoint import PodCheckpointOperator
 from airflow_transition.operators.restore_point import RestorePointRecordOperator
+from airflow_transition.operators.staging import StageImagesOperator
 from airflow_transition.restore_point_asset import restore_point_asset
 from airflow_transition.sensors.checkpoint_record import CheckpointRecordSensor
 from airflow_transition.task_values import TaskValue
@@ -103,6 +104,7 @@ def _make_restore_point(
     """The four steps from a running pod to a restore point; `arguments` are the first one's.
 
     `followed` has an event for each restore point, so that other DAGs can follow it.
+    A fifth has the target's nodes fetch it, where the policy says so.
     """
     checkpoint = PodCheckpointOperator(
         task_id="checkpoint",
@@ -115,7 +117,7 @@ def _make_restore_point(
         task_id="uploaded", checkpoint=checkpoint.output, deferrable=True
     )
     image = CheckpointToImageOperator(task_id="image", checkpoint=checkpoint.output)
-    RestorePointRecordOperator(
+    record = RestorePointRecordOperator(
         task_id="record",
         policy=policy.name,
         checkpoint=checkpoint.output,
@@ -124,6 +126,8 @@ def _make_restore_point(
         outlets=[followed],
     )
     uploaded >> image
+    if policy.spec.restore.staging:
+        StageImagesOperator(task_id="stage", policy=policy, restore_point=record.output)
 
 
 def timetable(backup: BackupEntry, *, time_zone: str) -> CronTriggerTimetable | None:

@@ -45,6 +45,7 @@ def get_provider_info() -> dict[str, Any]:
 _OPERATORS = [
     "backups",
     "checkpoint_hooks",
+    "canary",
     "doctor",
     "door",
     "failover_end",
@@ -62,9 +63,11 @@ _OPERATORS = [
     "redeploy_steps",
     "reindex",
     "restore_point",
+    "restore_test",
     "retention",
     "retirement",
     "volumes",
+    "staging",
 ]
 _SENSORS = ["checkpoint_record", "node_health", "workload_restored"]
 _HOOKS = [
@@ -139,6 +142,11 @@ _OPTIONS = {
     "management_cluster_namespace": _option(
         "Namespace of the Cluster objects and their Secrets in the management cluster.",
         default="default",
+    ),
+    "canary_image": _option(
+        "Image of canaries and of the pods that stage images: small, with sh, cat and sleep. Every "
+        "node pulls it without a password, as the base image of a restore is pulled.",
+        default="docker.io/library/busybox:1.37",
     ),
     "fencing_hook": _option(
         "A fencing of your own (network, cloud, power), as package.module.name: a function "

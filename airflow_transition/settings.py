@@ -20,6 +20,7 @@ class Settings:
     fencing_hook: str
     management_cluster_conn_id: str
     management_cluster_namespace: str
+    canary_image: str
 
 
 def read_settings() -> Settings:
@@ -33,6 +34,7 @@ def read_settings() -> Settings:
         fencing_hook=_option("fencing_hook"),
         management_cluster_conn_id=_option("management_cluster_conn_id"),
         management_cluster_namespace=_option("management_cluster_namespace"),
+        canary_image=_option("canary_image"),
     )
 
 

@@ -25,6 +25,8 @@ _PACKAGE = _arg(("--package",), default=None, help="Of this package only")
 _TARGET = _arg(("--target",), default=None, help="To this cluster; default: the best that fits")
 _RESTORE_POINT = _arg(("restore_point",), help="Its id, as `restore-points` shows it")
 _NAME = _arg(("name",), help="Name of a package, or id of a restore point")
+_CLUSTER = _arg(("cluster",), help="Name of a cluster's connection")
+_NODE = _arg(("--node",), default=None, help="Try this node only; default: all that are Ready")
 _STRICT = _arg(
     ("--strict",), action="store_true", help="Warnings and what is not known fail as well"
 )
@@ -110,6 +112,18 @@ _MOVES = (
         "List what can be restored",
         "restore_points.list_restore_points",
         *(_POLICY, _PACKAGE, _JSON),
+    ),
+    _command(
+        "canary",
+        "Checkpoint and restore a tiny pod on a cluster's nodes",
+        "canary.canary",
+        *(_CLUSTER, _NODE, _JSON),
+    ),
+    _command(
+        "test-restore",
+        "Restore the newest restore points in isolation, and mark them as proven",
+        "restore_test.restore_test",
+        *(_POLICY, _PACKAGE, _TARGET, _JSON),
     ),
     _command(
         "describe",

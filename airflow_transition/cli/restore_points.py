@@ -16,12 +16,13 @@ from airflow_transition.core.cluster_package import package_on
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.pin import Pin
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
+from airflow_transition.core.proof import Proof
 from airflow_transition.core.restore_points import RESTORE_POINTS, RestorePoint, spoken
 from airflow_transition.operators.kept_points import KeptPoint, KeptPoints, kept_points
 from airflow_transition.operators.package_place import where_is
 from airflow_transition.operators.retention_removal import size_text
 
-_HEADER = ("ID", "PACKAGE", "AGE", "SIZE", "VERIFIED", "PINNED", "IN USE")
+_HEADER = ("ID", "PACKAGE", "AGE", "SIZE", "VERIFIED", "PROVEN", "PINNED", "IN USE")
 
 
 @command
@@ -46,7 +47,8 @@ def describe(args: Namespace) -> Answer:
         with_connections()
         store = outside.store()
         point = store.get_restore_point(args.name)
-        return Answer("\n".join(_point_lines(point, pin=store.find_pin(point.id))))
+        pin, proof = store.find_pin(point.id), store.find_proof(point.id)
+        return Answer("\n".join(_point_lines(point, pin=pin, proof=proof)))
     found = [
         (policy, package)
         for policy in policies.policies(args.policy or [])
@@ -87,6 +89,7 @@ def _row(one: KeptPoint, *, now: datetime) -> tuple[str, ...]:
         spoken(one.age(now=now)),
         size_text(one.size_bytes),
         _moment(point.verified) if point.verified else "no",
+        _moment(one.proof.proven) if one.proof else "no",
         "yes" if one.pin else "no",
         used,
     )
@@ -103,6 +106,7 @@ def _document(one: KeptPoint, *, now: datetime) -> dict[str, Any]:
         "age_seconds": int(one.age(now=now).total_seconds()),
         "size_bytes": one.size_bytes,
         "verified": one.point.verified.isoformat() if one.point.verified else None,
+        "proof": one.proof.model_dump(mode="json") if one.proof else None,
         "pin": one.pin,
         "used_by": one.used_by,
     }
@@ -115,7 +119,7 @@ def _remarks(found: KeptPoints) -> Iterator[str]:
         yield f"what {cluster} uses is not known: {why}"
 
 
-def _point_lines(point: RestorePoint, *, pin: Pin | None) -> Iterator[str]:
+def _point_lines(point: RestorePoint, *, pin: Pin | None, proof: Proof | None) -> Iterator[str]:
     now = datetime.now(UTC)
     yield f"restore point: {point.id}"
     yield f"package:       {point.package} of policy {point.policy}"
@@ -123,6 +127,7 @@ def _point_lines(point: RestorePoint, *, pin: Pin | None) -> Iterator[str]:
     yield f"pod:           {point.pod} on {point.cluster}, node {point.node.node}"
     yield f"created:       {_moment(point.created)} ({spoken(point.age(now=now))} ago)"
     yield f"verified:      {_moment(point.verified) if point.verified else 'no'}"
+    yield f"proven:        {f'{_moment(proof.proven)}: {proof}' if proof else 'no'}"
     yield f"pinned:        {f'by {pin.by}: {pin.why}' if pin else 'no'}"
     for checkpoint in point.containers:
         yield f"container:     {checkpoint.container}, {size_text(checkpoint.size_bytes)}"

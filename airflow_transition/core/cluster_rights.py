@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from airflow_transition.core.doctor import Check, Finding, Status
+from airflow_transition.core.isolation import CANARY_NAMESPACE, TEST_NAMESPACE
 from airflow_transition.core.manner import Manner, manner_of
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.staging import STAGING_NAMESPACE
 
 
 @dataclass(frozen=True, order=True)
@@ -20,6 +22,10 @@ class Right:
     resource: str
     verb: str
     namespaced: bool = True
+    name: str = ""
+    """Of the one object that it is limited to; empty: any."""
+    namespace: str = ""
+    """The only one in which it is needed; empty: those of the policy's packages."""
 
     @property
     def subresource(self) -> tuple[str, str]:
@@ -29,7 +35,8 @@ class Right:
 
     def __str__(self) -> str:
         group = f".{self.group}" if self.group else ""
-        return f"{self.verb} {self.resource}{group}"
+        limits = f" {self.name}" * bool(self.name) + f" in {self.namespace}" * bool(self.namespace)
+        return f"{self.verb} {self.resource}{group}{limits}"
 
 
 def _rights(group: str, resources: str, verbs: str, *, namespaced: bool = True) -> Iterator[Right]:
@@ -57,6 +64,19 @@ ROLES: Mapping[str, frozenset[Right]] = {
             *_rights("", "nodes", "list", namespaced=False),
             *_rights("apps", "deployments statefulsets", "patch"),
         }
+    ),
+    "isolation": frozenset(
+        {
+            *(
+                Right("", "namespaces", verb, namespaced=False, name=name)
+                for verb in ("get", "delete")
+                for name in (CANARY_NAMESPACE, TEST_NAMESPACE)
+            ),
+            *_rights("", "pods", "create", namespaced=False),
+        }
+    ),
+    "staging": frozenset(
+        Right("", "pods", verb, namespace=STAGING_NAMESPACE) for verb in ("create", "delete")
     ),
     "quiesce-hooks": frozenset(
         {
@@ -87,13 +107,19 @@ def needed_roles(policy: ClusterPolicy, *, directly: bool = False) -> tuple[str,
     """
     packages = policy.spec.package_selectors
     live = any(package.live_state_package for package in packages)
-    hooks = any(package.quiesce or package.checkpoint_hooks for package in packages)
+    hooks = any(
+        package.quiesce or package.checkpoint_hooks or package.restore_check for package in packages
+    )
+    rules = policy.spec.restore
+    canaries, tests = rules.canary_schedule is not None, rules.test_schedule is not None
     volumes = any(manner_of(package) is Manner.VOLUMES for package in packages)
     wanted = {
         "airflow": True,
         checkpoint_role(directly=directly): live,
         "failover": True,
-        "quiesce-hooks": hooks,
+        "isolation": canaries or tests,
+        "staging": rules.staging,
+        "quiesce-hooks": canaries or hooks,
         "velero": volumes,
     }
     return tuple(role for role, is_wanted in wanted.items() if is_wanted)

@@ -7,7 +7,7 @@ long gone.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field
 from transition_wire.heartbeat import PodCopy
@@ -19,7 +19,7 @@ from airflow_transition.core.fencing import FencingStep
 from airflow_transition.core.manner import Manner
 from airflow_transition.core.move import IMAGES_TRAILER, MOVE_TRAILER, PROMOTION, STEP_TRAILER
 from airflow_transition.core.policy_failover import Unconfirmed
-from airflow_transition.core.restore_points import spoken
+from airflow_transition.core.restore_points import RestorePoint, spoken
 from airflow_transition.core.volumes import VolumesPlan
 
 FENCING = "fencing"
@@ -29,6 +29,25 @@ VOLUMES_PROMOTION = "promotion-volumes"
 """The commit that promotes the packages whose volumes were restored."""
 
 _FOLDER = "transitions"
+
+
+class OlderPoint(WireModel):
+    """A restore point to fall back to."""
+
+    restore_point: str
+    """Its id."""
+    created: AwareDatetime
+    images: dict[str, str]
+    size_bytes: int
+
+    @classmethod
+    def of(cls, point: RestorePoint) -> Self:
+        return cls(
+            restore_point=point.id,
+            created=point.created,
+            images=point.images,
+            size_bytes=sum(each.size_bytes for each in point.containers),
+        )
 
 
 class PackageFailover(WireModel):
@@ -58,6 +77,8 @@ class PackageFailover(WireModel):
     """What of it does not move."""
     passed_over: tuple[str, ...] = ()
     """Newer restore points, and why they are not used."""
+    older: tuple[OlderPoint, ...] = ()
+    """To fall back to, newest first, if this one does not restore."""
     stopped_by: str | None = None
     """An earlier failover that fenced it and brought it up nowhere."""
     elsewhere: tuple[ClusterPackage, ...] = ()
@@ -83,6 +104,15 @@ class PackageFailover(WireModel):
     def age(self, *, now: datetime) -> timedelta | None:
         """The RPO at `now`: what came after the restore point is gone."""
         return None if self.created is None else max(now - self.created, timedelta(0))
+
+    def fallen_back(self, why: str) -> "PackageFailover | None":
+        """The same from the restore point before; None: there is none to fall back to."""
+        if not self.older:
+            return None
+        following, *rest = self.older
+        passed_over = (*self.passed_over, f"{self.restore_point}: {why}")
+        changed = {**dict(following), "older": tuple(rest), "passed_over": passed_over}
+        return self.model_copy(update=changed)
 
     def line(self, *, now: datetime) -> str:
         age = self.age(now=now)
@@ -185,6 +215,7 @@ class FailoverPlan(WireModel):
             yield package.line(now=self.made)
             yield from (f"passed over: {line}" for line in package.passed_over)
             yield from (f"STAYS BEHIND: {package.name}: {line}" for line in package.stays_behind)
+            yield from (f"if it does not restore: {one.restore_point}" for one in package.older)
         yield from (f"STAYS: {line}" for line in self.left)
         yield from (f"placement: {line}" for line in self.placement)
         yield from (f"fencing: {line}" for line in self.fencing)

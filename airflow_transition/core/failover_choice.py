@@ -75,16 +75,19 @@ def choose_target(
     targets: Targets,
     now: datetime,
     max_age: timedelta | None = None,
+    older: int = 0,
 ) -> TargetChoice:
     """The cluster that takes the most packages, with the most of their memory; then by weight.
 
     A restore point that fits no node of a cluster is passed over there for the one before it. A
-    package that fits nowhere does not hold the others back.
+    package that fits nowhere does not hold the others back. Each choice has so many `older` restore
+    points besides, for when the first does not restore.
     """
     verdicts = _Verdicts(targets)
     names = verdicts.clusters()
     offers = [
-        _offer(name, needs=needs, verdicts=verdicts, now=now, max_age=max_age) for name in names
+        _offer(name, needs=needs, verdicts=verdicts, now=now, max_age=max_age, older=older)
+        for name in names
     ]
     newest = _newest(offers)
 
@@ -122,6 +125,7 @@ def _offer(
     verdicts: "_Verdicts",
     now: datetime,
     max_age: timedelta | None,
+    older: int,
 ) -> Offer:
     weight = verdicts.weight(cluster)
     against = verdicts.against(cluster)
@@ -139,6 +143,7 @@ def _offer(
                 now=now,
                 max_age=max_age,
                 refused=lambda point: verdicts.refusal(point.node, cluster=cluster),
+                older=older,
             )
         else:
             choice = Choice(None, known.passed_over)

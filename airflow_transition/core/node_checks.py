@@ -9,9 +9,10 @@ from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core.doctor import Check, Finding, Ill, Status, by_node
 from airflow_transition.core.health_report import ClusterReport, Health, NodeReport
-from airflow_transition.core.node_parity import Version, criu_of, line_of, runtime_of, version
+from airflow_transition.core.node_parity import criu_of, runtime_of
 from airflow_transition.core.node_state import NodeState
 from airflow_transition.core.runc_conf_checks import runc_conf_findings
+from airflow_transition.core.versions import Version, line_of, version
 
 OLDEST_KUBERNETES = (1, 30)
 """ContainerCheckpoint is on by default from here on."""
@@ -123,7 +124,8 @@ def _runtimes(cluster: Cluster) -> list[Finding]:
 
 
 def _runtime_ills(node: NodeState, *, cluster: Cluster, usual: str) -> Iterator[Ill]:
-    able = runtime_of(node.runtime, node.runtime_version, node=node.name)
+    facts = (cluster.facts or {}).get(node.name)
+    able = runtime_of(node.runtime, node.runtime_version, node=node.name, facts=facts)
     status = Status.FAILED if cluster.is_target else Status.WARNING
     for reason in able.against:
         where = "" if cluster.is_target else ": what left cannot come back"

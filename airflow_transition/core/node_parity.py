@@ -4,26 +4,13 @@ The rules come from runs on real nodes and from the release notes of CRIU and th
 checks none of them itself.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 from transition_wire.node_facts import NodeFacts
 
-Version = tuple[int, ...]
-Line = tuple[int, int]
-
-_RUNTIMES = ("containerd", "crio", "podman")
-"""In the order in which a node is taken to run them: a kubelet never runs Podman."""
-_SPOKEN = {"containerd": "containerd", "crio": "CRI-O", "podman": "Podman"}
-
-_CONTAINERD_SAFE: Mapping[Line, Version] = {(2, 1): (2, 1, 9), (2, 2): (2, 2, 5), (2, 3): (2, 3, 2)}
-"""First version of each line without CVE-2026-53492 and CVE-2026-50195."""
-_CONTAINERD_SWITCHED: Mapping[Line, Version] = {(2, 2): (2, 2, 7), (2, 3): (2, 3, 4)}
-"""First version of each line that restores only where its configuration says so."""
-_CRIO_RESTORES = (1, 25)
-_PODMAN_RESTORES = (4, 0)
+from airflow_transition.core.restore_drivers import Way, ability, ability_of
+from airflow_transition.core.versions import line_of, version
 
 _OLD_CRIU, _OLD_CRIU_KERNEL = (3, 17), (6, 13)
 _DEAF_CRIU, _DEAF_CRIU_KERNEL = (4, 2), (6, 16)
@@ -59,6 +46,8 @@ class Parity:
     """Why it does not; empty where it fits."""
     remarks: tuple[str, ...]
     """What a person should know although it fits."""
+    way: Way = Way.COLD
+    """How it would restore."""
 
     @property
     def fits(self) -> bool:
@@ -72,9 +61,10 @@ def parity(node: NodeFacts, *, needs: NodeFacts) -> Parity:
         *_against_cpu(node, needs=needs),
         *_against_kernel_interfaces(node, needs=needs),
     ]
-    able, remarks = _runtime(node, needs=needs)
-    against += able
-    return Parity(node.node, tuple(against), (*remarks, *_criu_remarks(node)))
+    able = ability(node, needs=needs)
+    against += [able.against] if able.against else []
+    remarks = [able.remark] if able.remark else []
+    return Parity(node.node, tuple(against), (*remarks, *_criu_remarks(node)), able.way)
 
 
 def criu_of(node: NodeFacts) -> Parity:
@@ -83,14 +73,20 @@ def criu_of(node: NodeFacts) -> Parity:
     return Parity(node.node, against, tuple(_criu_remarks(node)))
 
 
-def runtime_of(name: str, written: str, *, node: str) -> Parity:
-    """What a runtime of this name and version can restore; the name as a kubelet writes it."""
-    kind, own = name.replace("cri-o", "crio"), version(written)
-    if kind not in _RUNTIMES or own is None:
+def runtime_of(name: str, written: str, *, node: str, facts: NodeFacts | None = None) -> Parity:
+    """What a runtime of this name and version can restore; the name as a kubelet writes it.
+
+    `facts` are what the node's agent read of its configuration.
+    """
+    switches = {
+        "containerd": facts.containerd_restores if facts else None,
+        "cri-o": facts.crio_restores if facts else None,
+    }
+    able = ability_of(name, written, switched_on=switches.get(name))
+    if able is None:
         return Parity(node, (f"the runtime {name} {written[:40]} is not known to restore",), ())
-    known = _containerd if kind == "containerd" else partial(_other_runtime, kind)
-    against, remarks = known(written, own)
-    return Parity(node, tuple(against), tuple(remarks))
+    against, remarks = ((text,) if text else () for text in (able.against, able.remark))
+    return Parity(node, against, remarks, able.way)
 
 
 def _against_criu(node: NodeFacts, *, needs: NodeFacts) -> Iterator[str]:
@@ -145,68 +141,3 @@ def _against_kernel_interfaces(node: NodeFacts, *, needs: NodeFacts) -> Iterator
         yield f"runc is not installed, the process ran under runc {needs.runc}"
     elif line_of(own) != line_of(wanted):
         yield f"runc {node.runc} is of another line than {needs.runc}, which ran the process"
-
-
-def _runtime(node: NodeFacts, *, needs: NodeFacts) -> tuple[list[str], list[str]]:
-    """Reasons against the runtime that would restore, and remarks on it.
-
-    Archives of one kind of runtime are not known to restore under another.
-    """
-    there, here = _installed(needs), _installed(node)
-    common = [kind for kind in _RUNTIMES if kind in there and kind in here]
-    if not here:
-        return ["no container runtime is known on it"], []
-    if there and not common:
-        ours, theirs = _SPOKEN[next(iter(here))], _SPOKEN[next(iter(there))]
-        return [f"it runs {ours}, the checkpoint was made under {theirs}"], []
-    kind = common[0] if common else next(iter(here))
-    own = version(here[kind])
-    if own is None:
-        return [f"its {_SPOKEN[kind]} version cannot be read: {here[kind][:40]!r}"], []
-    if kind == "containerd":
-        return _containerd(here[kind], own)
-    return _other_runtime(kind, here[kind], own)
-
-
-def _containerd(written: str, own: Version) -> tuple[list[str], list[str]]:
-    line = line_of(own)
-    if line < min(_CONTAINERD_SAFE):
-        return [f"containerd {written} cannot restore; 2.1.9, 2.2.5 or 2.3.2 can"], []
-    if line > max(_CONTAINERD_SAFE):
-        return [f"containerd {written} no longer restores from images; 2.3 does"], []
-    safe = _CONTAINERD_SAFE[line]
-    if own < safe:
-        cure = ".".join(map(str, safe))
-        holes = "CVE-2026-53492, CVE-2026-50195"
-        return [f"containerd {written} restores with known holes ({holes}) until {cure}"], []
-    if line in _CONTAINERD_SWITCHED and own >= _CONTAINERD_SWITCHED[line]:
-        setting = "enable_experimental_restore_via_create = true"
-        return [], [f"containerd {written} restores only with {setting}"]
-    return [], []
-
-
-def _other_runtime(kind: str, written: str, own: Version) -> tuple[list[str], list[str]]:
-    floor = _CRIO_RESTORES if kind == "crio" else _PODMAN_RESTORES
-    if own < floor:
-        wanted = ".".join(map(str, floor))
-        return [f"{_SPOKEN[kind]} {written} cannot restore from images; {wanted} can"], []
-    if kind == "crio":
-        setting = 'container_level_enabled = "checkpoint_restore"'
-        return [], [f"CRI-O {written} restores only where it is switched on; newer ones: {setting}"]
-    return [], []
-
-
-def _installed(node: NodeFacts) -> dict[str, str]:
-    versions = {"containerd": node.containerd, "crio": node.crio, "podman": node.podman}
-    return {kind: text for kind, text in versions.items() if text is not None}
-
-
-def version(text: str | None) -> Version | None:
-    """Leading numbers of a version as programs print it: 'v1.1.5+ds1' is (1, 1, 5)."""
-    found = re.match(r"v?(\d+(?:\.\d+)*)", text.strip()) if text else None
-    return tuple(map(int, found[1].split("."))) if found else None
-
-
-def line_of(of: Version) -> Line:
-    """Its first two numbers."""
-    return of[0], of[1] if len(of) > 1 else 0

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core.node_parity import Parity, parity
+from airflow_transition.core.restore_drivers import Way, way_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Verdict:
     reasons: tuple[str, ...]
     nodes: tuple[str, ...] = ()
     """Those that can restore."""
+    way: Way = Way.COLD
+    """How they do it."""
 
     def __str__(self) -> str:
         word = f"accepted with score {self.score}" if self.accepted else "not accepted"
@@ -119,10 +122,16 @@ def _verdict(
     refusals = [f"node {one.node}: {reason}" for one in checked for reason in one.against]
     if not fitting:
         return Verdict(cluster, accepted=False, score=0, reasons=tuple(refusals))
-    reasons = [f"weight {weight}", f"{len(fitting)} of {len(checked)} nodes can restore"]
+    way = way_of(one.way for one in checked if one.fits)
+    reasons = [f"weight {weight}", f"{len(fitting)} of {len(checked)} nodes can restore: {way}"]
     reasons += [f"node {one.node}: {text}" for one in checked if one.fits for text in one.remarks]
     return Verdict(
-        cluster, accepted=True, score=weight, reasons=(*reasons, *refusals), nodes=fitting
+        cluster,
+        accepted=True,
+        score=weight,
+        reasons=(*reasons, *refusals),
+        nodes=fitting,
+        way=way,
     )
 
 

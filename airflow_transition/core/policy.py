@@ -1,9 +1,10 @@
 """A policy document: which packages of a source cluster are protected, how, and where they may go.
 
 The field names are those of the cluster migration guide. What is ours in addition is optional:
-`spec.timeZone`, `spec.backupInformation`, `spec.failover`, `spec.retention`, `spec.registry`,
-`spec.notify`, `spec.velero`, `packageSelectors[].namespace`, `packageSelectors[].quiesce`,
-`packageSelectors[].checkpointHooks`, and `repo` of a target cluster. Rules that span several fields
+`spec.timeZone`, `spec.backupInformation`, `spec.failover`, `spec.restore`, `spec.retention`,
+`spec.registry`, `spec.notify`, `spec.velero`, `packageSelectors[].namespace`,
+`packageSelectors[].quiesce`, `packageSelectors[].checkpointHooks`,
+`packageSelectors[].restoreCheck`, and `repo` of a target cluster. Rules that span several fields
 are in `policy_rules`.
 """
 
@@ -26,18 +27,21 @@ from transition_wire.model import DnsLabel, DnsSubdomain
 
 from airflow_transition.core.cron import Cron
 from airflow_transition.core.policy_failover import ConnectionId, Failover, Retention
-from airflow_transition.core.policy_hooks import CheckpointHooks, Quiesce
+from airflow_transition.core.policy_hooks import CheckpointHooks, Quiesce, QuiesceHook
 from airflow_transition.core.policy_model import PolicyModel
 from airflow_transition.core.policy_registry import RegistryRules
+from airflow_transition.core.policy_restore import Restore
 from airflow_transition.core.policy_rules import (
     FOUND,
     backup_dag_id,
     broken_rules,
+    canary_dag_id,
     checkpoint_dag_id,
     failback_dag_id,
     failover_dag_id,
     migrate_dag_id,
     redeploy_dag_id,
+    restore_test_dag_id,
     retention_dag_id,
 )
 from airflow_transition.core.policy_velero import Velero
@@ -126,6 +130,9 @@ class PackageSelector(PolicyModel):
     quiesce: Quiesce | None = None
     checkpoint_hooks: CheckpointHooks | None = None
     """Around each checkpoint that leaves the package serving."""
+    restore_check: QuiesceHook | None = None
+    """Asked of a test restore's copy once it is Ready: a command, or a request that comes through
+    the API server. None: its readiness probe says enough."""
     backup_information: tuple[BackupEntry, ...] = ()
 
 
@@ -164,6 +171,7 @@ class PolicySpec(PolicyModel):
     """For packages that are found by annotation; only with `selectMode: All`."""
     target_cluster_policy: TargetClusterPolicy = TargetClusterPolicy()
     failover: Failover = Failover()
+    restore: Restore = Restore()
     retention: Retention = Retention()
     velero: Velero = Velero()
     """For packages that are Stateful and not live."""
@@ -228,6 +236,14 @@ class ClusterPolicy(PolicyModel):
     @property
     def retention_dag_id(self) -> str:
         return retention_dag_id(policy=self.name)
+
+    @property
+    def canary_dag_id(self) -> str:
+        return canary_dag_id(policy=self.name)
+
+    @property
+    def restore_test_dag_id(self) -> str:
+        return restore_test_dag_id(policy=self.name)
 
     @property
     def finds_packages(self) -> bool:

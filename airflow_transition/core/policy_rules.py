@@ -56,6 +56,14 @@ def retention_dag_id(*, policy: str) -> str:
     return f"retention.{policy}"
 
 
+def canary_dag_id(*, policy: str) -> str:
+    return f"canary.{policy}"
+
+
+def restore_test_dag_id(*, policy: str) -> str:
+    return f"test-restore.{policy}"
+
+
 def broken_rules(document: Document) -> Iterator[BrokenRule]:
     """Every rule that `document` breaks; what is missing or of a wrong type is not judged."""
     for rules in _RULES:
@@ -133,6 +141,11 @@ def _hooks_are_one(location: Location, package: Document) -> Iterator[BrokenRule
             "are called around checkpoints, which only live packages have; write "
             "liveStatePackage: true, or remove them",
         )
+    check = package.get("restoreCheck")
+    if isinstance(check, Mapping) and (check.get("exec") is None) == (check.get("http") is None):
+        yield BrokenRule(
+            (*location, "restoreCheck"), "needs exactly one of exec (a command) and http"
+        )
 
 
 def _backups_are_scheduled(document: Document) -> Iterator[BrokenRule]:
@@ -192,8 +205,8 @@ def _names_become_dag_ids(document: Document) -> Iterator[BrokenRule]:
     policy = _mapping(document, "metadata").get("name")
     if not isinstance(policy, str):
         return
-    if len(migrate_dag_id(policy=policy)) > _DAG_ID_LENGTH:
-        yield BrokenRule(("metadata", "name"), _too_long(migrate_dag_id(policy=policy)))
+    if len(restore_test_dag_id(policy=policy)) > _DAG_ID_LENGTH:
+        yield BrokenRule(("metadata", "name"), _too_long(restore_test_dag_id(policy=policy)))
         return
     found = (("spec",), {**_mapping(document, "spec"), "name": FOUND})
     for location, package in (found, *_packages(document)):

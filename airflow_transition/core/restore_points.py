@@ -126,6 +126,8 @@ class Choice:
 
     point: RestorePoint | None
     passed_over: tuple[Reason, ...]
+    older: tuple[RestorePoint, ...] = ()
+    """Others that could be used as well, newest first: for when this one does not restore."""
 
 
 def choose(
@@ -134,19 +136,26 @@ def choose(
     now: datetime,
     max_age: timedelta | None = None,
     refused: Callable[[RestorePoint], str | None] = lambda _: None,
+    older: int = 0,
 ) -> Choice:
     """Newest verified restore point, with a reason for each newer one.
 
     With `max_age`, one that is older is refused rather than used: a person asked for that limit.
     `refused` says why one cannot be used for another reason, such as that no node can restore it.
+    So many `older` ones are given besides.
     """
     passed_over: list[Reason] = []
+    usable: list[RestorePoint] = []
     for point in sorted(points, key=lambda point: (point.created, point.id), reverse=True):
         reason = _reason_against(point, now=now, max_age=max_age) or refused(point)
         if reason is None:
-            return Choice(point, tuple(passed_over))
-        passed_over.append(Reason(point.id, reason))
-    return Choice(None, tuple(passed_over))
+            usable.append(point)
+            if len(usable) > older:
+                break
+        elif not usable:
+            passed_over.append(Reason(point.id, reason))
+    newest = usable[0] if usable else None
+    return Choice(newest, tuple(passed_over), tuple(usable[1:]))
 
 
 def _reason_against(point: RestorePoint, *, now: datetime, max_age: timedelta | None) -> str | None:

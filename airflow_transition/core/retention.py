@@ -1,7 +1,7 @@
 """Which restore points of a workload stay, and which go."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,22 +30,26 @@ def decide(
     now: datetime,
     held: Mapping[str, str] | None = None,
     in_use: Mapping[str, str] | None = None,
+    proven: Collection[str] = (),
     others: Iterable[RestorePoint] = (),
 ) -> list[Verdict]:
     """A verdict for each restore point of one workload, newest first.
 
     `points` are those of all clusters of the policy: where a package moved, the newest is on the
     cluster that has it now. `held` says of ids why they stay in any case (pins among others),
-    `in_use` says of image digests which manifests want them, and `others` are restore points that
+    `in_use` says of image digests which manifests want them, `proven` are ids of those that were
+    really restored in a test (the newest of them stays), and `others` are restore points that
     stay and are not counted here, such as those of other policies.
     """
     newest_first = sorted(points, key=lambda point: (point.created, point.id), reverse=True)
     verified = [point.id for point in newest_first if point.verified is not None]
     places = {identity: place for place, identity in enumerate(verified)}
+    tested = next((point.id for point in newest_first if point.id in proven), None)
     reasons = {
         point.id: (held or {}).get(point.id)
         or _use(point, in_use=in_use or {})
         or _rule(point, place=places.get(point.id), rules=rules, now=now)
+        or ("the newest one that a test restore has proven" if point.id == tested else None)
         for point in newest_first
     }
     kept = [point for point in newest_first if reasons[point.id]]

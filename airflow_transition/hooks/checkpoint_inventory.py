@@ -11,6 +11,7 @@ from transition_wire.archive_name import ZSTD_SUFFIX, ArchiveName, record_key
 from transition_wire.model import WireModel
 
 from airflow_transition.core.pin import Pin, pin_key, pinned_key
+from airflow_transition.core.proof import Proof, proof_key, proven_key
 from airflow_transition.core.remains import OpenUpload, Remains, StoredObject, WorkloadPlace
 from airflow_transition.core.restore_points import (
     RESTORE_POINTS,
@@ -45,6 +46,8 @@ class KeptPoints:
     """Restore point id to who pinned it, and why."""
     unreadable: tuple[str, ...] = ()
     """Addresses of what cannot be read, so that nobody knows what it needs."""
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    """Restore point id to how it was proven. A proof that cannot be read is none."""
 
 
 class CheckpointInventory:
@@ -80,13 +83,18 @@ class CheckpointInventory:
         """All restore points of a workload in a cluster, with their pins."""
         keys = [one.key for one in self.objects.listed(self._folder(place))]
         pins = {pinned: key for key in keys if (pinned := pinned_key(key))}
+        proofs = {proven: key for key in keys if (proven := proven_key(key))}
         with ThreadPoolExecutor(_READERS) as readers:
             read = list(readers.map(self._readable, [key for key in keys if key.endswith(".json")]))
-        points = tuple(point for point in read if isinstance(point, RestorePoint))
+            points = tuple(point for point in read if isinstance(point, RestorePoint))
+            marked = {one.id: proofs[key] for one in points if (key := self._key(one)) in proofs}
+            found = zip(marked, readers.map(self._proof, marked.values()), strict=True)
+            proof_of = {identity: proof for identity, proof in found if proof is not None}
         return KeptPoints(
             points,
             {one.id: self._pin(pins[key]) for one in points if (key := self._key(one)) in pins},
             tuple(error.where for error in read if isinstance(error, ObjectUnreadableError)),
+            proof_of,
         )
 
     def near(self, namespace: str, *, moments: Collection[datetime]) -> list[RestorePoint] | None:
@@ -143,6 +151,7 @@ class CheckpointInventory:
         if found is not None and found != point:
             return False
         self.objects.delete(key)
+        self.objects.delete(proof_key(key))
         return True
 
     def remove_archives(self, remains: Remains) -> None:
@@ -192,6 +201,12 @@ class CheckpointInventory:
             return self._point(key)
         except ObjectUnreadableError as error:
             return error
+
+    def _proof(self, key: str) -> Proof | None:
+        try:
+            return self._read(key, Proof)
+        except ObjectUnreadableError:
+            return None
 
     def _pin(self, key: str) -> str:
         """A pin holds even where it cannot be read."""

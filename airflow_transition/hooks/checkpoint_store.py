@@ -16,6 +16,7 @@ from transition_wire.model import WireModel
 from transition_wire.node_facts import NodeFacts
 
 from airflow_transition.core.pin import Pin, pin_key
+from airflow_transition.core.proof import Proof, proof_key
 from airflow_transition.core.restore_points import (
     RestorePoint,
     restore_point_key,
@@ -105,6 +106,16 @@ class CheckpointStoreHook(BaseHook):
         pinned = self.inventory.objects.is_there(key)
         self.inventory.objects.delete(key)
         return pinned
+
+    def put_proof(self, proof: Proof) -> str:
+        """Mark a restore point as proven; give the proof's key. A newer proof replaces it."""
+        self.get_restore_point(proof.restore_point)
+        key = proof_key(f"{self.prefix}{proof.restore_point}.json")
+        self._replace(key, proof)
+        return key
+
+    def find_proof(self, restore_point_id: str) -> Proof | None:
+        return self._find(proof_key(f"{self.prefix}{restore_point_id}.json"), Proof)
 
     def record_key(self, *, cluster: str, namespace: str, pod: str, filename: str) -> str:
         """Give the key under which the agent will leave the record of this archive."""

@@ -38,7 +38,16 @@ annotations and owners are all that is wanted, with `?limit=1000` and
   POST   /api/v1/nodes/{node}/proxy/checkpoint/{ns}/{pod}/{container}?timeout=   (hooks/kubelet.py)
          or, on the direct road, /checkpoint/{ns}/{pod}/{container}?timeout= of the kubelet itself
 
-Only where a policy has a quiesce hook:
+For canaries and test restores, in a namespace of their own (hooks/isolation.py):
+
+  POST, GET, DELETE /api/v1/namespaces/{name}
+  POST   /api/v1/namespaces/{ns}/pods
+
+To stage images, in the namespace transition-staging (hooks/staging.py):
+
+  POST, DELETE /api/v1/namespaces/{ns}/pods
+
+Only where a policy has a quiesce hook, and for canaries:
 
   GET    /api/v1/namespaces/{ns}/pods/{pod}/exec?container=&command=&stderr=true
          WebSocket, subprotocol v5.channel.k8s.io or v4.channel.k8s.io; exit status on channel 3
@@ -49,6 +58,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import NoReturn
 
 from airflow.sdk import BaseHook
 
@@ -57,13 +67,16 @@ from airflow_transition.core.manifests import PACKAGE_ANNOTATION, POLICY_ANNOTAT
 from airflow_transition.hooks.desired import missing, not_applied, scale_down
 from airflow_transition.hooks.discovery import bare_pods, discover, named_pod, workloads
 from airflow_transition.hooks.door import ClosedDoor, Door, DoorPlan
+from airflow_transition.hooks.isolation import Isolation, isolated
 from airflow_transition.hooks.kube_api import KubeApi
 from airflow_transition.hooks.pod_turn import pod_turn
 from airflow_transition.hooks.polling import Poll
 from airflow_transition.hooks.quiesce import PodExec, PodRequest, Quiescing
 from airflow_transition.hooks.ready import judge_ready
 from airflow_transition.hooks.restored import Pending, judge
+from airflow_transition.hooks.staging import Staging
 from airflow_transition.hooks.workloads import (
+    PLURALS,
     POD,
     Annotated,
     Json,
@@ -373,6 +386,35 @@ class ClusterHook(BaseHook):
     def run_hook(self, pod: Pod, hook: PodExec | PodRequest) -> None:
         """Run a package's own quiesce hook in or against the pod."""
         Quiescing(self.api).run(pod, hook)
+
+    def pod_template(self, workload: Workload) -> Json:
+        """What the workload's pods are made from, as the API server has it; of a pod itself."""
+        if workload.kind == POD:
+            found = named_pod(self.api, workload.namespace, name=workload.name)
+            return found[0] if found else self._gone(workload)
+        path = f"/apis/apps/v1/namespaces/{workload.namespace}/{PLURALS[workload.kind]}"
+        for item in self.api.items(path):
+            if item["metadata"]["name"] == workload.name:
+                template: Json = item["spec"]["template"]
+                return template
+        return self._gone(workload)
+
+    def isolated(
+        self, name: str, *, by: str, limit: timedelta
+    ) -> AbstractContextManager[Isolation]:
+        """A namespace in which copies run apart; it is removed at the end, whatever happens."""
+        return isolated(self.api, name, by=by, limit=limit, poll=self.poll)
+
+    def staging(self) -> Staging:
+        """Images that the cluster's nodes fetch before they are needed."""
+        return Staging(self.api, poll=self.poll)
+
+    def _gone(self, workload: Workload) -> NoReturn:
+        raise NoWorkloadError(
+            "the workload is gone",
+            where=f"cluster {self.cluster!r}: {workload}",
+            do="nothing if it was removed meanwhile",
+        )
 
     def _door(self) -> Door:
         return Door(self.api, poll=self.poll)

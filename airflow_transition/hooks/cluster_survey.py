@@ -70,7 +70,7 @@ class ClusterSurveyHook(BaseHook):
 
     def may(self, right: Right, *, namespaces: tuple[str, ...] = ()) -> bool:
         """Whether the connection's user has a right everywhere, or in each of these namespaces."""
-        if self._may(right, namespace=""):
+        if self._may(right, namespace=right.namespace):
             return True
         inside = namespaces if right.namespaced else ()
         return bool(inside) and all(self._may(right, namespace=each) for each in inside)
@@ -107,6 +107,7 @@ class ClusterSurveyHook(BaseHook):
             "subresource": sub,
             "verb": right.verb,
             "namespace": namespace,
+            "name": right.name,
         }
         review: Json = {
             "apiVersion": "authorization.k8s.io/v1",

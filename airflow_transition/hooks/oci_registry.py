@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +37,7 @@ from airflow_transition.hooks.registry_manifests import Manifests
 
 _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 _PLATFORMS_MAX = 40
+_ANY_AGE = datetime.max.replace(tzinfo=UTC)
 _OK, _MISSING = 200, 404
 
 
@@ -196,6 +197,11 @@ class OciRegistryHook(BaseHook):
         repositories |= {name for name in listed or () if name.startswith(begins)}
         found = self._images.older_than(older_than, repositories=sorted(repositories))
         return [image for image in found if image.place in of]
+
+    def images_of(self, namespace: str, *, pod: str, container: str) -> list[StoredImage]:
+        """All images of one container's checkpoints in any cluster, by their tags."""
+        begin = repository_begin(namespace, pod=pod, repository=self._settings.repository)
+        return list(self._images.older_than(_ANY_AGE, repositories=[f"{begin}-{container}"]))
 
     def resolve(self, image: str, *, image_id: str | None = None) -> str:
         """Give `host/repository@sha256:...` for a tagged image; other registries are asked openly.

@@ -36,6 +36,15 @@ class RestartedError(PermanentError):
     """The container died after its restore, and was restored from the checkpoint again."""
 
 
+OF_THE_IMAGE = (
+    BaseImagePullError,
+    CheckpointImagePullError,
+    RestoreFailedError,
+    RestartedError,
+)
+"""What another restore point of the package may not suffer from."""
+
+
 @dataclass(frozen=True)
 class Pending:
     """Not restored yet, and why."""

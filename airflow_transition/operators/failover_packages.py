@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_transition.core.cluster_package import ClusterPackage, package_on
-from airflow_transition.core.failover import PackageFailover
+from airflow_transition.core.failover import OlderPoint, PackageFailover
 from airflow_transition.core.failover_choice import Offer
 from airflow_transition.core.manner import Manner, manner_of
 from airflow_transition.core.package_edits import Files
@@ -101,6 +101,7 @@ class PackageFailovers:
             manifests=package_on(self.policy, package=one.selector, cluster=manifests),
             stays_behind=stays_behind(files, workload=one.workload, manner=manner),
             passed_over=tuple(_shown(choice)),
+            older=tuple(map(OlderPoint.of, choice.older)),
             stopped_by=one.stopped_by,
             elsewhere=self._elsewhere(one, target=target) if one.stopped_by else (),
             half_moved=one.half_moved_to is not None,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
+from airflow_transition.core.candidates import avoided, candidates
 from airflow_transition.core.cluster_health import ApiSign, agents
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.failover_choice import (
@@ -19,7 +20,7 @@ from airflow_transition.core.failover_choice import (
 from airflow_transition.core.health_report import Health
 from airflow_transition.core.manner import Manner, manner_of
 from airflow_transition.core.move import AUTOMATIC
-from airflow_transition.core.placement import Candidate, Freshness
+from airflow_transition.core.placement import Freshness
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.replicas import has_many_memories
 from airflow_transition.core.restore_points import Reason
@@ -30,7 +31,7 @@ from airflow_transition.operators.backups import usable_backup
 from airflow_transition.operators.chosen_point import only_chosen
 from airflow_transition.operators.failover_look import Look, restore_points
 from airflow_transition.operators.lost_packages import LostPackage
-from airflow_transition.operators.preflight import NoTargetError
+from airflow_transition.operators.preflight import FACTS_LIMIT, NoTargetError
 from airflow_transition.operators.volumes import refuse_remains
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
 
-_FACTS_LIMIT = timedelta(minutes=30)
-"""As for a planned move: three times the interval at which an agent writes its node's facts."""
 _FEW, _MANY = 3, 100
 """Restore points of a workload that are read."""
 
@@ -96,7 +95,11 @@ class FailoverTarget:
             for one in lost
         ]
         return choose_target(
-            needs, targets=targets, now=self.now, max_age=failover.max_restore_point_age
+            needs,
+            targets=targets,
+            now=self.now,
+            max_age=failover.max_restore_point_age,
+            older=self.policy.spec.restore.older_on_failure,
         )
 
     def _backups(
@@ -141,23 +144,20 @@ class FailoverTarget:
         refuse_remains(hook, volumes=volumes, namespace=one.namespace or "")
 
     def _targets(self, lost: Sequence[LostPackage]) -> Targets:
-        wanted = self.policy.spec.target_cluster_policy
-        candidates = [Candidate(each.name, weight=each.weight) for each in wanted.prefer_clusters]
-        if self.policy.source.name != self.lost:
-            candidates.append(Candidate(self.policy.source.name))
+        possible = candidates(self.policy, leaving=self.lost)
         unfit = dict(_unfit(self.seen))
         half_moved = {one.half_moved_to for one in lost if one.half_moved_to}
-        for name in {each.name for each in candidates} if half_moved else ():
+        for name in {each.name for each in possible} if half_moved else ():
             if half_moved != {name}:
                 unfit[name] = f"a planned move to {', '.join(sorted(half_moved))} was under way"
         return Targets(
-            candidates=candidates,
-            avoid=[each.name for each in wanted.avoid_clusters],
+            candidates=possible,
+            avoid=avoided(self.policy),
             lost=self.lost,
             facts=_fit_nodes(self.seen),
             unfit=unfit,
             forced=None if self.wanted == AUTOMATIC else self.wanted,
-            freshness=Freshness(now=self.now, limit=_FACTS_LIMIT),
+            freshness=Freshness(now=self.now, limit=FACTS_LIMIT),
         )
 
 

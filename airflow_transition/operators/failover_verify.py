@@ -25,6 +25,7 @@ from airflow_transition.links import PageLink, transition_page
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import pod_call, run_quiesce
 from airflow_transition.operators.failover_claim import FailoverClaim
+from airflow_transition.operators.failover_fallback import FailoverFallback
 from airflow_transition.operators.measuring import measure_transition
 from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.operators.telling import AT_ONCE, PATIENT, tell
@@ -97,12 +98,20 @@ class FailoverVerifyOperator(BaseOperator):
         self._write_down(story, store=store, patience=AT_ONCE)
         hook = outside.cluster(plan.packages[0].target)
         left = story.promoted.failed if story.promoted else {}
-        promoted = [one for one in plan.packages if one.name not in left]
-        answers = at_once({one.name: partial(self._ready, one, hook=hook) for one in promoted})
+        fallback = FailoverFallback(plan, receiver)
+        answers = at_once(
+            {
+                one.name: partial(self._ready, one, hook=hook, fallback=fallback)
+                for one in plan.packages
+                if one.name not in left
+            }
+        )
         errors = [one for one in answers.values() if isinstance(one, TransitionError)]
         for error in errors:
             if not isinstance(error, PermanentError):
                 raise error
+        plan = _as_it_runs(plan, answers=answers)
+        story = story.model_copy(update={"plan": plan})
         ended = _ended(plan, errors=[*left.values(), *map(str, errors)])
         for name, seconds in ended.rpo_seconds.items():
             self.log.info("%s: RPO %s", name, spoken(timedelta(seconds=seconds)))
@@ -115,10 +124,29 @@ class FailoverVerifyOperator(BaseOperator):
         measure_transition(told_failover(story))
         return ended
 
-    def _ready(self, package: PackageFailover, *, hook: "ClusterHook") -> str:
-        """Name of the pod that runs it; a package that was closed by its own hook is opened."""
+    def _ready(
+        self, package: PackageFailover, *, hook: "ClusterHook", fallback: FailoverFallback
+    ) -> PackageFailover:
+        """The package as it runs, from an older restore point where a newer one did not restore."""
+        from airflow_transition.hooks.restored import OF_THE_IMAGE  # noqa: PLC0415 - heavy
+
         if package.manner is not Manner.LIVE:
-            return self._ready_anew(package, hook=hook)
+            self._wait_ready_anew(package, hook=hook)
+            return package
+        runs = fallback.reached(package)
+        while True:
+            try:
+                self._wait_ready(runs, hook=hook)
+            except OF_THE_IMAGE as error:
+                following = fallback.after(runs, error=error)
+                if following is None:
+                    raise
+                runs = following
+            else:
+                return runs
+
+    def _wait_ready(self, package: PackageFailover, *, hook: "ClusterHook") -> None:
+        """A package that was closed by its own hook is opened."""
         larger = timedelta(seconds=package.size_bytes / _SLOWEST_BYTES_PER_SECOND)
         pod = hook.wait_restored(
             package.name,
@@ -136,15 +164,13 @@ class FailoverVerifyOperator(BaseOperator):
         hooks = package.target.checkpoint_hooks
         if hooks and hooks.after and package.images:  # its restore point may lie between the two
             hook.run_hook(pod, pod_call(hooks.after))
-        return pod.name
 
-    def _ready_anew(self, package: PackageFailover, *, hook: "ClusterHook") -> str:
+    def _wait_ready_anew(self, package: PackageFailover, *, hook: "ClusterHook") -> None:
         """The same of a package without memory: all its replicas, with their own images."""
         pod = hook.wait_ready(
             package.name, namespace=package.namespace, timeout=self.restore_timeout
         )
         self.log.info("%s runs, one pod on node %s", package.name, pod.node)
-        return pod.name
 
     def _write_down(
         self, story: Transition, *, store: "CheckpointStoreHook", patience: timedelta
@@ -159,6 +185,15 @@ class FailoverVerifyOperator(BaseOperator):
 
 def _story(plan: FailoverPlan, *, promoted: Mapping[str, Any]) -> Transition:
     return Transition(plan=plan, promoted=Promoted.model_validate(promoted[plan.id]))
+
+
+def _as_it_runs(
+    plan: FailoverPlan, *, answers: Mapping[str, PackageFailover | TransitionError]
+) -> FailoverPlan:
+    """With the restore points that were used in the end."""
+    known = {name: one for name, one in answers.items() if isinstance(one, PackageFailover)}
+    packages = tuple(known.get(one.name, one) for one in plan.packages)
+    return plan.model_copy(update={"packages": packages})
 
 
 def _ended(plan: FailoverPlan, *, errors: Sequence[str]) -> Ended:

@@ -4,15 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from airflow_transition import outside
 from airflow_transition.core.cluster_package import package_on
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
+from airflow_transition.core.proof import Proof
 from airflow_transition.core.remains import WorkloadPlace
 from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.core.retention import image_digests, wanted_digests
 from airflow_transition.operators.at_once import all_at_once, at_once
+
+if TYPE_CHECKING:
+    from airflow_transition.hooks.checkpoint_inventory import KeptPoints as ListedPoints
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class KeptPoint:
     """Who pinned it, and why."""
     used_by: tuple[str, ...] | None
     """Clusters whose manifests want its image; None: not every repository answered."""
+    proof: Proof | None = None
+    """Of the newest test restore that it passed."""
 
     @property
     def size_bytes(self) -> int:
@@ -46,6 +53,29 @@ class KeptPoints:
 
 def kept_points(policy: ClusterPolicy, *, packages: Sequence[PackageSelector]) -> KeptPoints:
     """All restore points that the policy made of these packages, wherever they ran."""
+    listed = listed_points(policy, packages=packages)
+    names = {package.name for package in packages}
+    used, away = _used(policy, packages=packages)
+    points = [
+        KeptPoint(
+            point,
+            kept.pins.get(point.id),
+            _used_by(point, used=used, all_told=not away),
+            kept.proofs.get(point.id),
+        )
+        for kept in listed
+        for point in kept.points
+        if point.policy == policy.name and point.package in names
+    ]
+    points.sort(key=lambda one: (one.point.created, one.point.id), reverse=True)
+    unreadable = tuple(address for kept in listed for address in kept.unreadable)
+    return KeptPoints(tuple(points), unreadable, away)
+
+
+def listed_points(
+    policy: ClusterPolicy, *, packages: Sequence[PackageSelector]
+) -> "tuple[ListedPoints, ...]":
+    """What the store has of each workload that deploys one of these packages somewhere."""
     places = all_at_once(
         {
             cluster: partial(_places, cluster, policy=policy, packages=packages)
@@ -56,17 +86,7 @@ def kept_points(policy: ClusterPolicy, *, packages: Sequence[PackageSelector]) -
     listed = all_at_once(
         {place: partial(inventory.kept, place) for found in places.values() for place in found}
     )
-    names = {package.name for package in packages}
-    used, away = _used(policy, packages=packages)
-    points = [
-        KeptPoint(point, kept.pins.get(point.id), _used_by(point, used=used, all_told=not away))
-        for kept in listed.values()
-        for point in kept.points
-        if point.policy == policy.name and point.package in names
-    ]
-    points.sort(key=lambda one: (one.point.created, one.point.id), reverse=True)
-    unreadable = tuple(address for kept in listed.values() for address in kept.unreadable)
-    return KeptPoints(tuple(points), unreadable, away)
+    return tuple(listed.values())
 
 
 def _places(

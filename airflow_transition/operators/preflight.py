@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
+from airflow_transition.core.candidates import avoided, candidates
 from airflow_transition.core.cluster_package import ClusterPackage, package_on
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import find_workload
 from airflow_transition.core.manner import Manner
 from airflow_transition.core.move import AUTOMATIC, MovePlan
 from airflow_transition.core.package_edits import promoted, retired
-from airflow_transition.core.placement import Candidate, Freshness, Placement, place
+from airflow_transition.core.placement import Freshness, Placement, place
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
 from airflow_transition.core.replicas import SPLIT, has_many_memories
 from airflow_transition.core.unmovable import node_needs, stays_behind
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _ANY_IMAGE = "preflight.invalid/checkpoints@sha256:" + 64 * "0"
 """Stands for the images that are not made yet, to see that the manifests can take them."""
 
-_FACTS_LIMIT = timedelta(minutes=30)
+FACTS_LIMIT = timedelta(minutes=30)
 """Three times the interval at which an agent writes its node's facts: it does not run."""
 
 _GOING = timedelta(seconds=10)
@@ -115,22 +116,14 @@ class Preflight:
 
     def _place(self, needs: "NodeFacts") -> Placement:
         """Choose the target; one that was asked for has to fit as well."""
-        targets = self.policy.spec.target_cluster_policy
-        candidates = [
-            Candidate(name=cluster.name, weight=cluster.weight)
-            for cluster in targets.prefer_clusters
-            if cluster.name != self.source.cluster
-        ]
-        if self.policy.source.name != self.source.cluster:
-            candidates.append(Candidate(name=self.policy.source.name))
         placement = place(
-            candidates=candidates,
-            avoid=[cluster.name for cluster in targets.avoid_clusters],
+            candidates=candidates(self.policy, leaving=self.source.cluster),
+            avoid=avoided(self.policy),
             source=self.source.cluster,
             needs=needs,
             facts=self._facts(),
             forced=None if self.wanted == AUTOMATIC else self.wanted,
-            freshness=Freshness(now=datetime.now(UTC), limit=_FACTS_LIMIT),
+            freshness=Freshness(now=datetime.now(UTC), limit=FACTS_LIMIT),
         )
         if placement.target is None:
             raise NoTargetError(

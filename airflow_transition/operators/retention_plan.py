@@ -174,6 +174,7 @@ class RetentionSurvey:
             now=self.now,
             held=held,
             in_use=self.in_use,
+            proven={key for kept in workload.kept.values() for key in kept.proofs},
             others=[point for point in workload.points if not self._is_own(point)],
         )
 

@@ -4,6 +4,7 @@ from lab.api.kinds import (
     DAEMON_SET,
     DEPLOYMENT,
     NAMESPACE,
+    POD,
     SERVICE,
     STATEFUL_SET,
     Kind,
@@ -19,6 +20,9 @@ def complete(kind: Kind, thing: Object) -> None:
     """Fill in defaults in place; what is there stays."""
     if kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET):
         _workload(kind, thing["spec"])
+    elif kind == POD:
+        pod_spec(thing["spec"])
+        thing.setdefault("status", {"phase": "Pending", "qosClass": "BestEffort"})
     elif kind == SERVICE:
         _service(thing["spec"])
     elif kind == NAMESPACE:

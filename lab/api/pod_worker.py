@@ -25,7 +25,7 @@ from lab.api.podman import (
     sandbox_annotations,
 )
 from lab.api.registry import CheckpointImage, Registry
-from lab.api.staging import staged
+from lab.api.staging import stage, staged
 from lab.api.store import Store, timestamp
 
 log = logging.getLogger(__name__)
@@ -185,6 +185,7 @@ class PodWorker:
                 name=name, pod_id=self._pod_id, archive=source, annotations=annotations
             )
             return
+        await self._stage_volumes()
         settings = Settings(
             annotations=annotations,
             environment=volumes.environment(
@@ -195,6 +196,14 @@ class PodWorker:
         await self._podman.create(
             state.spec, name=name, pod_id=self._pod_id, image=source, settings=settings
         )
+
+    async def _stage_volumes(self) -> None:
+        """Fetch the images that are volumes of the pod; here their files are not mounted."""
+        images = (each["image"] for each in self.pod["spec"].get("volumes", ()) if "image" in each)
+        for image in images:
+            base = await asyncio.to_thread(stage, image["reference"], registry=self._registry)
+            if base is not None and await self._podman.image(base) is None:
+                await self._podman.pull(base)
 
     async def _fetch(self, state: ContainerState) -> Image | Path:
         """The image on the node; of a checkpoint image, its archive, kept as long as the pod."""

@@ -77,6 +77,8 @@ def _folder(volume: Object, *, pod: Object, store: Store) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if "emptyDir" in volume:
         folder.chmod(0o777)
+    elif "image" in volume:
+        pass  # the node has the image; its files are not shown, which nothing here needs
     elif "configMap" in volume or "secret" in volume:
         for name, content in _contents(volume, pod=pod, store=store).items():
             (folder / name).write_text(content)

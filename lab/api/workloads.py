@@ -36,6 +36,15 @@ def reconcile(store: Store, *, node: str) -> None:
         _stateful_set(store, stateful_set, node=node)
     for daemon_set in store.list(DAEMON_SET):
         _daemon_set(store, daemon_set, node=node)
+    _schedule(store, node=node)
+
+
+def _schedule(store: Store, *, node: str) -> None:
+    """A bare pod comes without a node; there is only one to give it."""
+    for pod in store.list(POD):
+        if "nodeName" not in pod["spec"]:
+            pod["spec"]["nodeName"] = node
+            store.replace(POD, pod)
 
 
 def _collect_orphans(store: Store) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from transition_wire.node_facts import CriuCheck, NodeFacts
 
 from transition_agent.errors import AgentError
+from transition_agent.restore_switch import containerd_restores, crio_restores
 from transition_agent.runc_conf import host_root, runc_conf
 from transition_agent.xsave import xsave_size_bytes
 
@@ -58,6 +59,8 @@ def measure(*, cluster: str, node: str, now: datetime) -> NodeFacts:
         crio=_version("crio"),
         podman=_version("podman"),
         runc_conf=runc_conf(host_root()),
+        containerd_restores=containerd_restores(),
+        crio_restores=crio_restores(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_transition.core.pin import Pin
+from airflow_transition.core.proof import Proof
 from airflow_transition.core.remains import WorkloadPlace
 from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.hooks.checkpoint_inventory import KeptPoints
@@ -21,12 +22,26 @@ POLICY = "clusterpolicy-sample"
 VIDEO = WorkloadPlace(SOURCE, "shop", "video")
 
 
+def proof_of(point: RestorePoint) -> Proof:
+    return Proof(
+        restore_point=point.id,
+        cluster=TARGET,
+        node="node-b",
+        way="image restore on containerd",
+        asked=("exec",),
+        by="a test",
+        proven=datetime(2026, 11, 24, 4, tzinfo=UTC),
+        seconds=4.1,
+    )
+
+
 class Inventory:
     """Restore points of the one workload on the source."""
 
     def __init__(self, world: World) -> None:
         self.points: dict[str, RestorePoint] = world.restore_points
         self.pins: dict[str, Pin] = {}
+        self.proofs: dict[str, Proof] = {}
         self.unreadable: tuple[str, ...] = ()
 
     def workloads(self, cluster: str) -> list[WorkloadPlace]:
@@ -37,7 +52,7 @@ class Inventory:
 
     def kept(self, place: WorkloadPlace) -> KeptPoints:
         pins = {key: f"pinned by {pin.by}: {pin.why}" for key, pin in self.pins.items()}
-        return KeptPoints(tuple(self.points.values()), pins, self.unreadable)
+        return KeptPoints(tuple(self.points.values()), pins, self.unreadable, self.proofs)
 
 
 @pytest.fixture
@@ -56,6 +71,7 @@ def inventory(world: World, monkeypatch: pytest.MonkeyPatch) -> Inventory:
     monkeypatch.setattr(FakeStore, "inventory", made, raising=False)
     monkeypatch.setattr(FakeStore, "get_restore_point", known, raising=False)
     monkeypatch.setattr(FakeStore, "put_pin", put_pin)
+    monkeypatch.setattr(FakeStore, "find_proof", lambda _, key: made.proofs.get(key), raising=False)
     monkeypatch.setattr(FakeStore, "find_pin", lambda _, key: made.pins.get(key), raising=False)
     monkeypatch.setattr(
         FakeStore,
@@ -119,14 +135,17 @@ def test_restore_points_are_listed_newest_first_with_their_state(
     inventory.pins[older.id] = Pin(
         restore_point=older.id, by="ann", why="upgrade", pinned=datetime.now(UTC)
     )
+    inventory.proofs[newer.id] = proof_of(newer)
     world.target.files["video/app.yaml"] = f"image: {newer.containers[0].image}\n"
     header, first, second = run("restore-points", POLICY).out.splitlines()
-    assert header.split() == ["ID", "PACKAGE", "AGE", "SIZE", "VERIFIED", "PINNED", "IN", "USE"]
+    names = "ID PACKAGE AGE SIZE VERIFIED PROVEN PINNED IN USE"
+    assert header.split() == names.split()
+    assert "2026-11-24 04:00:00 UTC" in first
     assert (first.split()[0], second.split()[0]) == (newer.id, older.id)
     assert first.endswith(f"no      {TARGET}")
     assert "5 min" in first
     assert "976.6 KiB" in first
-    assert second.split()[-3:] == ["no", "yes", "no"]
+    assert second.split()[-4:] == ["no", "no", "yes", "no"]
 
 
 def test_a_repository_that_is_away_hides_no_restore_point(
@@ -159,8 +178,10 @@ def test_a_restore_point_is_described_by_its_id(
     run: Run, world: World, inventory: Inventory
 ) -> None:
     point = world.checkpointed()
+    inventory.proofs[point.id] = proof_of(point)
     said = run("describe", point.id)
     assert point.containers[0].image in said.out
+    assert f"restored on {TARGET}/node-b in 4.1 s, asked: exec" in said.out
     assert run("describe", "restore-points/no/such/one").status == 1
     assert run("describe", "nothing").status == 2
 

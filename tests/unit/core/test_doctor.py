@@ -143,7 +143,7 @@ def test_a_windows_node_is_left_out() -> None:
         ("containerd://1.7.27", Status.FAILED, "cannot restore"),
         ("containerd://2.4.0", Status.FAILED, "no longer restores"),
         ("containerd://2.3.4", Status.UNKNOWN, "enable_experimental_restore_via_create"),
-        ("cri-o://1.34.1", Status.UNKNOWN, "checkpoint_restore"),
+        ("cri-o://1.34.14", Status.UNKNOWN, "checkpoint_restore"),
         ("docker://28.0.0", Status.FAILED, "not known to restore"),
         ("", Status.FAILED, "not known to restore"),
     ],
@@ -155,6 +155,15 @@ def test_a_runtime_that_cannot_restore_is_told_by_its_version(
     assert finding.status is status
     assert says in finding.found
     assert finding.cure
+
+
+def test_what_the_agent_read_of_the_configuration_settles_it() -> None:
+    switched = {"machine": {"containerRuntimeVersion": "containerd://2.3.4"}}
+    on = examine([node(**switched)], facts(containerd="2.3.4", containerd_restores=True))
+    off = examine([node(**switched)], facts(containerd="2.3.4", containerd_restores=False))
+    assert statuses(on[Check.RUNTIME]) == [Status.OK]
+    assert statuses(off[Check.RUNTIME]) == [Status.FAILED]
+    assert "configured not to restore" in off[Check.RUNTIME][0].found
 
 
 def test_on_a_cluster_that_is_only_left_such_a_runtime_is_a_warning() -> None:

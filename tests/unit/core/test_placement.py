@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transition_wire.node_facts import CriuCheck, NodeFacts
 
-from airflow_transition.core.node_parity import parity, version
+from airflow_transition.core.node_parity import parity
 from airflow_transition.core.placement import Candidate, Freshness, Placement, place
+from airflow_transition.core.restore_drivers import Way, ability
+from airflow_transition.core.versions import version
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -62,7 +64,8 @@ def test_the_fitting_cluster_with_the_highest_weight_is_chosen() -> None:
     placement = placed(node("a"), node("b"), a=10, b=100)
     assert placement.target == "b"
     assert str(placement.verdicts[0]) == (
-        "b: accepted with score 100: weight 100; 1 of 1 nodes can restore"
+        "b: accepted with score 100: weight 100; "
+        "1 of 1 nodes can restore: image restore on containerd"
     )
 
 
@@ -92,7 +95,7 @@ def test_a_cluster_where_only_some_nodes_fit_says_so() -> None:
     assert placement.target == "a"
     assert placement.verdicts[0].nodes == ("node1",)
     assert reasons(placement)["a"] == (
-        "weight 1; 1 of 2 nodes can restore; "
+        "weight 1; 1 of 2 nodes can restore: image restore on containerd; "
         "node node2: its architecture is aarch64, the process ran on x86_64"
     )
 
@@ -201,6 +204,35 @@ def test_cri_o_and_podman_restore_what_they_checkpointed() -> None:
     assert parity(node(**podman), needs=node(**podman)).remarks == ()
     old = parity(node(**(podman | {"podman": "3.4.4"})), needs=node(**podman))
     assert old.against == ("Podman 3.4.4 cannot restore from images; 4.0 can",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "way", "says"),
+    [
+        ({"containerd": "2.3.4", "containerd_restores": True}, Way.CONTAINERD, None),
+        ({"containerd": "2.3.4", "containerd_restores": False}, Way.CONTAINERD, "configured not"),
+        ({"containerd": "2.3.3", "containerd_restores": False}, Way.CONTAINERD, None),
+        ({"containerd": "2.4.0"}, Way.POD_SNAPSHOT, "no longer restores"),
+        ({"containerd": None, "crio": "1.36.6", "crio_restores": True}, Way.CRIO, None),
+        ({"containerd": None, "crio": "1.36.6", "crio_restores": False}, Way.CRIO, "checkpoint_r"),
+        ({"containerd": None, "crio": "1.33.0", "crio_restores": False}, Way.CRIO, "criu_support"),
+        ({"containerd": None}, Way.COLD, "no container runtime"),
+    ],
+)
+def test_the_driver_is_chosen_by_version_and_configuration(
+    changes: dict[str, Any], way: Way, says: str | None
+) -> None:
+    found = ability(node(**changes), needs=node(**changes))
+    assert found.way is way
+    assert (says or "") in (found.against or "")
+    assert found.able is (says is None)
+
+
+def test_a_cluster_s_driver_is_that_of_the_nodes_that_fit() -> None:
+    on, off = ({"containerd": "2.3.4", "containerd_restores": each} for each in (True, False))
+    placement = placed(node("a", node="n1", **on), node("a", node="n2", **off), a=1)
+    assert (placement.verdicts[0].way, placement.verdicts[0].nodes) == (Way.CONTAINERD, ("n1",))
+    assert "node n2: containerd 2.3.4 is configured not to restore" in reasons(placement)["a"]
 
 
 def test_a_podman_beside_the_kubelet_s_runtime_does_not_count() -> None:

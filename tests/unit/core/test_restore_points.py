@@ -130,3 +130,13 @@ def test_without_any_there_is_none_and_nothing_was_passed_over() -> None:
 
 def test_a_node_whose_clock_is_ahead_does_not_make_an_age_negative() -> None:
     assert point(created=NOON + timedelta(minutes=1)).age(now=NOON) == timedelta(0)
+
+
+def test_older_ones_that_could_be_used_come_along_as_asked() -> None:
+    hours = [timedelta(hours=each) for each in range(5)]
+    points = [point(created=NOON - each, verified=each != hours[2]) for each in hours]
+    chosen = choose(points, now=NOON, older=2, max_age=timedelta(hours=3))
+    assert chosen.point == points[0]
+    assert chosen.older == (points[1], points[3])
+    assert chosen.passed_over == ()
+    assert choose(points, now=NOON).older == ()

@@ -213,3 +213,12 @@ def test_the_last_verified_one_stays_at_any_time(
     kept = staying(decide(points, rules=rules, now=NOW + abs(later)))
     verified = [one for one in points if one.verified]
     assert not verified or max(verified, key=lambda one: (one.created, one.id)) in kept
+
+
+def test_the_newest_proven_one_stays_however_old() -> None:
+    points = [point(DAY * age) for age in range(1, 9)]
+    proven = {points[5].id, points[7].id}
+    stays = {one.point.id: one for one in decide(points, rules=RULES, now=NOW, proven=proven)}
+    assert stays[points[5].id].stays
+    assert "proven" in stays[points[5].id].reason
+    assert not stays[points[7].id].stays

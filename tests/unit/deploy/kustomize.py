@@ -21,7 +21,10 @@ KNOWN = {
     "images",
     "patches",
 }
-CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
+CLUSTER_WIDE = {
+    *("Namespace", "ClusterRole", "ClusterRoleBinding"),
+    *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+}
 
 
 def render(folder: Path) -> list[Json]:

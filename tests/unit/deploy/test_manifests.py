@@ -1,6 +1,7 @@
 """The manifests are what Kubernetes takes, and ask of a node no more than they say."""
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import kubernetes_validate
 import pytest
 import yaml
 from transition_agent.settings import AgentSettings
+
+from airflow_transition.core.isolation import CANARY_NAMESPACE, TEST_NAMESPACE
+from airflow_transition.core.staging import STAGING_NAMESPACE
 
 from .kustomize import Json, render
 
@@ -21,7 +25,10 @@ OF_THE_AGENT = (
     "remove-archives",
     "s3-ca",
 )
-OF_AIRFLOW = ("checkpoint-direct", "checkpoint-proxy", "failover", "quiesce-hooks", "velero")
+OF_AIRFLOW = (
+    *("checkpoint-direct", "checkpoint-proxy", "failover"),
+    *("isolation", "quiesce-hooks", "staging", "velero"),
+)
 VERSIONS = ("1.30", "1.36")
 """The oldest that is supported, and the one whose answers were recorded."""
 
@@ -150,3 +157,26 @@ def test_nothing_of_a_secret_is_shipped() -> None:
         for manifest in yaml.safe_load_all(path.read_text())
     }
     assert "Secret" not in kinds
+
+
+def test_airflow_makes_pods_and_removes_namespaces_of_its_own_names_only() -> None:
+    folder = KUBERNETES / "components" / "isolation"
+    role = yaml.safe_load((folder / "cluster-role.yaml").read_text())
+    removed = next(rule for rule in role["rules"] if "namespaces" in rule["resources"])
+    assert set(removed["resourceNames"]) == {CANARY_NAMESPACE, TEST_NAMESPACE}
+    policy, binding = yaml.safe_load_all((folder / "pods-only-there.yaml").read_text())
+    (rule,) = policy["spec"]["validations"]
+    allowed = set(re.findall(r'"([\w-]+)"', rule["expression"]))
+    assert allowed == {CANARY_NAMESPACE, TEST_NAMESPACE, STAGING_NAMESPACE}
+    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+    (condition,) = policy["spec"]["matchConditions"]
+    user = yaml.safe_load((KUBERNETES / "airflow" / "service-account.yaml").read_text())
+    assert f':transition:{user["metadata"]["name"]}"' in condition["expression"]
+
+
+def test_the_staging_role_holds_in_its_namespace_alone() -> None:
+    folder = KUBERNETES / "components" / "staging"
+    binding = yaml.safe_load((folder / "role-binding.yaml").read_text())
+    made = yaml.safe_load((folder / "namespace.yaml").read_text())
+    assert binding["kind"] == "RoleBinding"
+    assert binding["metadata"]["namespace"] == made["metadata"]["name"] == STAGING_NAMESPACE

@@ -39,6 +39,10 @@ class NodeFacts(WireModel):
     runc_conf: tuple[str, ...] | None = None
     """What /etc/criu/runc.conf has CRIU do at every checkpoint, a line each; empty: there is none.
     None: nobody looked."""
+    containerd_restores: bool | None = None
+    """Whether its configuration switches the restore from images on; None: it does not say."""
+    crio_restores: bool | None = None
+    """The same of CRI-O."""
 
 
 def node_facts_key(*, prefix: str, cluster: str, node: str) -> str:

@@ -83,6 +83,10 @@ class ApiServer:
         return status(404, f'"{name}" not found') if found is None else answer(found)
 
     def _list(self, request: Request) -> Response:
+        collection, _, name = request.path.rpartition("/")
+        if collection.endswith("/namespaces"):
+            one = self.objects.get(collection, {}).get(name)
+            return status(404, f'"{name}" not found') if one is None else answer(one)
         found = list(self._items(request.path))
         wanted = request.args.get("labelSelector", "")
         found = [item for item in found if _takes(wanted, item["metadata"].get("labels", {}))]
@@ -155,6 +159,10 @@ class ApiServer:
         if name not in self.objects.get(collection, {}):
             return status(404, f'"{name}" not found')
         self.remove(collection, name)
+        if collection.endswith("/namespaces"):  # what is in it goes with it
+            inside = [each for each in self.objects if f"/namespaces/{name}/" in each]
+            for each in inside:
+                del self.objects[each]
         return answer({"kind": "Status", "status": "Success"})
 
 

@@ -6,18 +6,13 @@ from pathlib import Path
 import yaml
 
 KUBERNETES = Path(__file__).parents[4] / "agent" / "deploy" / "kubernetes"
+COMPONENTS = (
+    *("checkpoint-direct", "checkpoint-proxy", "failover"),
+    *("isolation", "quiesce-hooks", "staging", "velero"),
+)
 ROLES = {
     "airflow": KUBERNETES / "airflow" / "cluster-role.yaml",
-    **{
-        name: KUBERNETES / "components" / name / "cluster-role.yaml"
-        for name in (
-            "checkpoint-direct",
-            "checkpoint-proxy",
-            "failover",
-            "quiesce-hooks",
-            "velero",
-        )
-    },
+    **{name: KUBERNETES / "components" / name / "cluster-role.yaml" for name in COMPONENTS},
 }
 
 Right = tuple[str, str, str]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_transition.core import isolation as isolation_rules
 from airflow_transition.core import kubeconfig
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.hooks import (
@@ -14,15 +15,18 @@ from airflow_transition.hooks import (
     desired,
     door,
     git_errors,
+    isolation,
     kubelet,
     kubelet_road,
     management_cluster,
     pod_turn,
     quiesce,
     restored,
+    staging,
     velero,
 )
 from airflow_transition.hooks.cluster import ClusterHook
+from airflow_transition.operators import canary, canary_run, isolated_restore, restore_test
 
 from .api_server import ApiServer, status
 
@@ -34,6 +38,13 @@ _MODULES = (
     quiesce,
     pod_turn,
     velero,
+    isolation,
+    isolation_rules,
+    isolated_restore,
+    restore_test,
+    canary_run,
+    canary,
+    staging,
     cluster,
     desired,
     git_errors,
