@@ -22,13 +22,16 @@ def survey_place(store: Store, survey: SurveyedPlace) -> Wanted:
     """Of one workload in one cluster."""
     with store.reading() as connection, connection.begin():
         rows = connection.execute(
-            select(_point.c.id, _point.c.verified, _point.c.pinned_by, _point.c.told).where(
+            select(
+                *(_point.c.id, _point.c.verified, _point.c.pinned_by, _point.c.proven),
+                _point.c.told,
+            ).where(
                 _point.c.cluster == survey.cluster,
                 _point.c.namespace == survey.namespace,
                 _point.c.workload == survey.workload,
             )
         ).all()
-        listed, pinned = set(survey.points), set(survey.pinned)
+        listed, pinned, proven = set(survey.points), set(survey.pinned), set(survey.proven)
         gone = [one.id for one in rows if one.id not in listed and one.told < survey.begun]
         loose = [
             one.id
@@ -40,7 +43,11 @@ def survey_place(store: Store, survey: SurveyedPlace) -> Wanted:
             forget_points(connection, ids=gone)
             _unpin(connection, ids=loose)
         complete = {
-            one.id for one in rows if one.verified and (one.pinned_by or one.id not in pinned)
+            one.id
+            for one in rows
+            if one.verified
+            and (one.pinned_by or one.id not in pinned)
+            and (one.proven or one.id not in proven)
         }
     return Wanted(ids=tuple(sorted(listed - complete)), forgotten=len(gone))
 

@@ -162,6 +162,7 @@ class SurveyedPlace(WireModel):
     """When the listing began: what was told since is not judged by it."""
     points: tuple[PointId, ...] = Field(max_length=50_000)
     pinned: tuple[PointId, ...] = Field(default=(), max_length=50_000)
+    proven: tuple[PointId, ...] = Field(default=(), max_length=50_000)
 
 
 class SurveyedStories(WireModel):

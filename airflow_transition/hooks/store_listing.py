@@ -14,6 +14,7 @@ from airflow_transition.core.catalogue import (
 from airflow_transition.core.failover import transition_key
 from airflow_transition.core.move_story import MoveStory, move_of_key, moves_folder
 from airflow_transition.core.pin import pinned_key
+from airflow_transition.core.proof import proven_key
 from airflow_transition.core.remains import WorkloadPlace
 from airflow_transition.core.restore_points import created_of_key, restore_points_folder
 from airflow_transition.core.told_stories import told_failover, told_move
@@ -37,7 +38,7 @@ class StoreListing:
         return list(self.store.inventory.workloads(cluster))
 
     def of_place(self, place: WorkloadPlace, *, begun: datetime) -> SurveyedPlace:
-        """The restore points of a workload in a cluster, and which are pinned."""
+        """The restore points of a workload in a cluster, and which are pinned and proven."""
         folder = restore_points_folder(
             prefix=self.store.prefix,
             cluster=place.cluster,
@@ -46,6 +47,7 @@ class StoreListing:
         )
         keys = [one.key for one in self.store.inventory.objects.listed(folder)]
         pinned = {found for key in keys if (found := pinned_key(key))}
+        proven = {found for key in keys if (found := proven_key(key))}
         points = [key for key in keys if created_of_key(key) is not None]
         return SurveyedPlace(
             cluster=place.cluster,
@@ -54,6 +56,7 @@ class StoreListing:
             begun=begun,
             points=tuple(self._id(key) for key in points),
             pinned=tuple(self._id(key) for key in points if key in pinned),
+            proven=tuple(self._id(key) for key in points if key in proven),
         )
 
     def of_policy(self, policy: str, *, begun: datetime) -> SurveyedStories:
@@ -62,9 +65,10 @@ class StoreListing:
         return SurveyedStories(policy=policy, begun=begun, ids=(*failovers, *moves))
 
     def point(self, point_id: str) -> ToldPoint:
-        """One restore point with its pin."""
-        point = self.store.get_restore_point(point_id)
-        return ToldPoint(point=point, pin=self.store.find_pin(point_id))
+        """One restore point with its pin and its proof."""
+        point, proof = self.store.get_restore_point(point_id), self.store.find_proof(point_id)
+        proven = proof.proven if proof else None
+        return ToldPoint(point=point, pin=self.store.find_pin(point_id), proven=proven)
 
     def story(self, story_id: str, *, policy: str) -> ToldTransition | None:
         """One transition; None where it is gone meanwhile."""

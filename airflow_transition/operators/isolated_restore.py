@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
+from airflow_transition.core.catalogue import Told, ToldPoint
 from airflow_transition.core.cluster_package import package_on
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.isolation import COPY, TEST_NAMESPACE, isolated_copy
+from airflow_transition.core.pin import Pin
 from airflow_transition.core.placement import Verdict
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
 from airflow_transition.core.proof import Proof
@@ -17,6 +19,7 @@ from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.operators.door import pod_call
 from airflow_transition.operators.kept_points import listed_points
 from airflow_transition.operators.restore_place import restore_place
+from airflow_transition.operators.telling import tell
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.cluster import ClusterHook
@@ -56,8 +59,10 @@ class IsolatedRestore:
         point = self._newest()
         chosen = restore_place(self.policy, point, target=self.target)
         proof = self._restore(point, chosen=chosen)
-        outside.store().put_proof(proof)
+        store = outside.store()
+        store.put_proof(proof)
         log.info("%s is proven: %s", point.id, proof)
+        tell(lambda: Told(points=(_told(point, pin=store.find_pin(point.id), proof=proof),)))
         return proof
 
     def _newest(self) -> RestorePoint:
@@ -127,3 +132,7 @@ class IsolatedRestore:
                 "volumes' contents and every connection",
             ) from error
         return ("exec" if check.exec else "http",)
+
+
+def _told(point: RestorePoint, *, pin: Pin | None, proof: Proof) -> ToldPoint:
+    return ToldPoint(point=point, pin=pin, proven=proof.proven)

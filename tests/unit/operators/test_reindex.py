@@ -21,6 +21,7 @@ from airflow_transition.core.catalogue import (
 )
 from airflow_transition.core.pin import Pin
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.proof import Proof
 from airflow_transition.core.remains import WorkloadPlace
 from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.heartbeat.store import Store
@@ -62,6 +63,7 @@ class Bucket:
 
     points: dict[str, RestorePoint] = field(default_factory=dict)
     pins: dict[str, Pin] = field(default_factory=dict)
+    proofs: dict[str, Proof] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     prefix: str = "some/"
 
@@ -76,6 +78,7 @@ class Bucket:
     def listed(self, folder: str) -> list[Any]:
         keys = [f"{self.prefix}{one}.json" for one in [*self.points, *self.broken]]
         keys += [f"{self.prefix}{one}.json.pin" for one in self.pins]
+        keys += [f"{self.prefix}{one}.json.proof" for one in self.proofs]
         return [SimpleNamespace(key=key) for key in keys if key.startswith(folder)]
 
     def clusters(self) -> list[str]:
@@ -95,6 +98,9 @@ class Bucket:
 
     def find_pin(self, point_id: str) -> Pin | None:
         return self.pins.get(point_id)
+
+    def find_proof(self, point_id: str) -> Proof | None:
+        return self.proofs.get(point_id)
 
     def add(self, *, minutes_ago: int) -> RestorePoint:
         created = NOW.replace(microsecond=0) - timedelta(minutes=minutes_ago)
@@ -145,6 +151,21 @@ def test_lost_rows_are_told_again_and_rows_of_nothing_are_forgotten(
     with engine.connect() as connection:
         pinned = select(tables.point.c.pinned_by).where(tables.point.c.id == first.id)
         assert connection.execute(pinned).scalar_one() == "alice"
+
+
+def test_a_proof_that_the_catalogue_was_not_told_of_is_found(
+    policy: ClusterPolicy, engine: Engine, catalogue: DirectCatalogue, bucket: Bucket
+) -> None:
+    point = bucket.add(minutes_ago=20)
+    reindex = CatalogueReindexOperator(task_id="reindex", policy=policy)
+    reindex.execute({})  # type: ignore[typeddict-item]
+    bucket.proofs[point.id] = Proof(
+        restore_point=point.id, cluster="b", node="n", way="image", by="x", proven=NOW, seconds=2
+    )
+    told = [reindex.execute({})["told"] for _ in range(2)]  # type: ignore[typeddict-item]
+    assert told == [1, 0]
+    with engine.connect() as connection:
+        assert connection.execute(select(tables.point.c.proven)).scalar_one() is not None
 
 
 def test_a_second_reindex_reads_nothing_again(
