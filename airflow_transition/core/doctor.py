@@ -46,6 +46,7 @@ class Check(StrEnum):
     CLOUD_CONTROLLER = "cloud-controller"
     NETWORK_POLICY = "network-policy"
     NAMESPACE = "namespace"
+    ENGINE = "engine"
     GIT = "git"
     PACKAGE = "package"
     BUCKET = "bucket"

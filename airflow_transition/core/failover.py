@@ -119,6 +119,8 @@ class FailoverPlan(WireModel):
     fencing: tuple[str, ...] = ()
     """What will be tried, in this order."""
     not_promised: tuple[str, ...] = ()
+    stays_behind: tuple[str, ...] = ()
+    """What manifests name and the target has to have by itself."""
     notes: tuple[str, ...] = ()
     lease_seconds: float | None = None
     unconfirmed: Unconfirmed
@@ -162,6 +164,7 @@ class FailoverPlan(WireModel):
         yield from (f"placement: {line}" for line in self.placement)
         yield from (f"fencing: {line}" for line in self.fencing)
         yield from (f"NOT PROMISED: {line}" for line in self.not_promised)
+        yield from (f"DOES NOT GO ALONG: {line}" for line in self.stays_behind)
         yield from (f"note: {line}" for line in self.notes)
 
 

@@ -51,6 +51,8 @@ class MovePlan(WireModel):
     """Ways in that stay open: work that comes by them during the move can be lost."""
     placement: tuple[str, ...] = ()
     """One line per cluster that was looked at, with the reasons."""
+    stays_behind: tuple[str, ...] = ()
+    """What the manifests name and the target has to have by itself."""
     notes: tuple[str, ...] = ()
 
     def promotion_trailers(self, images: Mapping[str, str]) -> dict[str, str]:
@@ -73,6 +75,7 @@ class MovePlan(WireModel):
             *(f"placement: {line}" for line in self.placement),
             *(f"door: {line}" for line in self.door),
             *(f"NOT CLOSED: {line}" for line in self.not_closed),
+            *(f"DOES NOT GO ALONG: {line}" for line in self.stays_behind),
             *(f"note: {line}" for line in self.notes),
         ]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from airflow_transition.core.manifests import find_workload, promote, scale_package
 
 Files = Mapping[str, str]
-"""File name inside the package's folder to its text."""
+"""Path from the repository's root to text."""
 
 
 def promoted(files: Files, *, package: str, images: Mapping[str, str]) -> dict[str, str]:
@@ -16,6 +16,14 @@ def promoted(files: Files, *, package: str, images: Mapping[str, str]) -> dict[s
 def retired(files: Files, *, package: str) -> dict[str, str]:
     """The package as the source is to have it: deployed, and running nowhere."""
     return scale_package(files, package=package, replicas=0)
+
+
+def copied(files: Files, *, source: str, target: str) -> dict[str, str]:
+    """The files of the folder `source` as those of the folder `target`, byte for byte."""
+    if source == target:
+        return dict(files)
+    before, after = ("" if folder == "." else f"{folder}/" for folder in (source, target))
+    return {f"{after}{name.removeprefix(before)}": text for name, text in files.items()}
 
 
 def is_retired(files: Files, *, package: str) -> bool:

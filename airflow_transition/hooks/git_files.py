@@ -85,6 +85,14 @@ def write_files(root: Path, files: Mapping[str, str]) -> None:
             path.write_bytes(content)
 
 
+def remove_others(root: Path, folder: str, *, files: Mapping[str, str]) -> None:
+    """Remove the manifests below `folder` that are not among `files`: for a folder of our own."""
+    base = inside(root, folder)
+    for path in list(_manifests(base)) if base.is_dir() else ():
+        if path.relative_to(root).as_posix() not in files:
+            path.unlink()
+
+
 def inside(root: Path, name: str) -> Path:
     """The path of `name` in the clone at `root`; anything that would leave it is refused."""
     parts = PurePosixPath(name)

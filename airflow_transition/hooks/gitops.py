@@ -26,7 +26,9 @@ from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.git_clone import REVERTS, Author, GitClone, Remote, cloned
 from airflow_transition.hooks.git_errors import (
     CommitNotFoundError,
+    FolderNotFoundError,
     PushRaceError,
+    RepositoryNotFoundError,
     RevertConflictError,
 )
 from airflow_transition.hooks.git_files import read_folder, read_folders, read_holding
@@ -67,6 +69,8 @@ class GitOpsHook(BaseHook):
 
     :param git_conn_id: the connection; its host is the repository's URL.
     :param repo_url: another repository on the same server.
+    :param branch: another branch than the connection's.
+    :param create: makes the repository when it is missing; until then it is read as an empty one.
     :param author: who the commits are from.
     :param timeout: for each single git command.
     :param sleep: waits between two tries of a push; tests pass their own.
@@ -77,6 +81,8 @@ class GitOpsHook(BaseHook):
         git_conn_id: str,
         *,
         repo_url: str | None = None,
+        branch: str | None = None,
+        create: Callable[[], object] | None = None,
         author: Author | None = None,
         timeout: timedelta = timedelta(seconds=60),
         sleep: Callable[[float], None] = time.sleep,
@@ -84,6 +90,8 @@ class GitOpsHook(BaseHook):
         super().__init__()
         self.git_conn_id = git_conn_id
         self.repo_url = repo_url
+        self.branch = branch
+        self.create = create
         self.author = author or Author()
         self.timeout = timeout
         self.sleep = sleep
@@ -97,23 +105,42 @@ class GitOpsHook(BaseHook):
 
     def read(self, folder: str) -> dict[str, str]:
         """Manifests below `folder` at the branch's head, by their path from the root."""
-        with self._clone(_only(folder)) as clone:
-            return read_folder(clone.root, folder)
+        try:
+            with self._clone(_only(folder)) as clone:
+                return read_folder(clone.root, folder)
+        except RepositoryNotFoundError as error:
+            self._refuse_missing(error)
+            raise FolderNotFoundError(
+                "the repository is not made yet", where=folder, do="nothing: a promotion makes it"
+            ) from error
 
     def read_all(self, folders: Sequence[str]) -> dict[str, dict[str, str]]:
         """Manifests of several folders by folder, from one clone; a missing folder is left out."""
-        with self._clone(tuple(folders)) as clone:
-            return read_folders(clone.root, folders)
+        try:
+            with self._clone(tuple(folders)) as clone:
+                return read_folders(clone.root, folders)
+        except RepositoryNotFoundError as error:
+            self._refuse_missing(error)
+            return {}
 
     def read_holding(self, text: str) -> dict[str, str]:
         """Manifests of the whole repository that hold `text`, by their path from the root."""
         with self._clone(None) as clone:
             return read_holding(clone.root, text)
 
+    def head(self) -> str:
+        """The branch's newest commit."""
+        with self._clone(()) as clone:
+            return clone.head()
+
     def find(self, trailers: Mapping[str, str]) -> str | None:
         """The newest commit that carries all `trailers` and was not reverted since."""
-        with self._clone(()) as clone:
-            return _find_deeper(clone, trailers)
+        try:
+            with self._clone(()) as clone:
+                return _find_deeper(clone, trailers)
+        except RepositoryNotFoundError as error:
+            self._refuse_missing(error)
+            return None
 
     def commit(
         self,
@@ -138,7 +165,14 @@ class GitOpsHook(BaseHook):
             clone.stage()
             return message
 
-        return self._land(prepare, trailers=trailers, folders=tuple(folders) or _only(folder))
+        wanted = tuple(folders) or _only(folder)
+        try:
+            return self._land(prepare, trailers=trailers, folders=wanted)
+        except RepositoryNotFoundError as error:
+            self._refuse_missing(error)
+        if self.create is not None:
+            self.create()
+        return self._land(prepare, trailers=trailers, folders=wanted)
 
     def revert(self, sha: str, *, trailers: Mapping[str, str] | None = None) -> Commit:
         """Undo the commit `sha` by a new one, once."""
@@ -158,6 +192,10 @@ class GitOpsHook(BaseHook):
             return f'Revert "{subject}"\n\nThis reverts commit {sha}.'
 
         return self._land(prepare, trailers=identity, folders=())
+
+    def _refuse_missing(self, error: RepositoryNotFoundError) -> None:
+        if self.create is None:
+            raise error
 
     def _land(
         self,
@@ -225,7 +263,7 @@ class GitOpsHook(BaseHook):
             )
         with _credentials(hook) as credentials:
             environment = {**credentials, **_own_environment(extra.get("ca_file"))}
-            yield Remote(url, extra.get("branch"), environment, self.timeout)
+            yield Remote(url, self.branch or extra.get("branch"), environment, self.timeout)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from airflow_transition.core.health_report import ClusterReport
 from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.restore_points import Choice, RestorePoint
+from airflow_transition.core.stays_behind import stays_behind
 from airflow_transition.operators.failover_look import Look, look
 from airflow_transition.operators.failover_target import FailoverTarget
 from airflow_transition.operators.lost_packages import LostPackage, LostPackages
@@ -176,6 +177,7 @@ class FailoverPlanning:
                     cold=[one.name for one in packages if one.starts_cold],
                 )
             ),
+            stays_behind=tuple(_stays_behind(packages, seen=seen)),
             notes=tuple(self._notes(lost)),
             lease_seconds=failover.lease_seconds,
             unconfirmed=failover.unconfirmed_fencing,
@@ -304,3 +306,10 @@ def _silent_seconds(report: ClusterReport | None, *, nodes: Sequence[str]) -> fl
     counted = agents(report) if report else ()
     ages = [node.silent_seconds for node in counted if not nodes or node.node in nodes]
     return min((age for age in ages if age is not None), default=0)
+
+
+def _stays_behind(packages: Sequence[PackageFailover], *, seen: Look) -> Iterator[str]:
+    for package in packages:
+        files = seen.files.get(package.manifests.cluster) or {}
+        for line in stays_behind(files.get(package.name) or {}):
+            yield f"{package.name}: {line}"

@@ -129,7 +129,7 @@ class FailoverPromoteOperator(BaseOperator):
         self.commit_url = commit_url(outside.git(plan.packages[0].target).url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
         with stopwatch.step("sync"):
-            target.sync()
+            target.sync(commit.sha)
         return _promoted(steps, decision=decision, stopwatch=stopwatch, commit=commit.sha)
 
     def _decide(

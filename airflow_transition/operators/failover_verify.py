@@ -18,6 +18,7 @@ from airflow_transition.core.failover import (
     Transition,
 )
 from airflow_transition.core.restore_points import spoken
+from airflow_transition.engine_delivery import confirm
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import run_quiesce
 from airflow_transition.operators.failover_claim import FailoverClaim
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _SLOWEST_BYTES_PER_SECOND = 50_000_000
 """As for a planned move: 20 s for each GB on top."""
+_ENGINE_PATIENCE = timedelta(seconds=30)
 
 
 class FailoverIncompleteError(PermanentError):
@@ -93,6 +95,8 @@ class FailoverVerifyOperator(BaseOperator):
             if not isinstance(error, PermanentError):
                 raise error
         ended = _ended(plan, errors=errors)
+        if not errors:
+            self._confirm(plan)
         for name, seconds in ended.rpo_seconds.items():
             self.log.info("%s: RPO %s", name, spoken(timedelta(seconds=seconds)))
         self.log.info("%s: %s", plan.id, ended.text)
@@ -119,6 +123,13 @@ class FailoverVerifyOperator(BaseOperator):
             workload = hook.find_workload(package.name, namespace=package.namespace)
             run_quiesce(hook, workload=workload, call=package.target.quiesce.open)
         return pod.name
+
+    def _confirm(self, plan: FailoverPlan) -> None:
+        """The packages run, whatever their engine calls them: a person reads what it says."""
+        try:
+            confirm([one.target for one in plan.packages], timeout=_ENGINE_PATIENCE)
+        except TransitionError as error:
+            self.log.warning("the engine does not agree: %s", error)
 
     def _write_down(self, story: Transition, *, store: "CheckpointStoreHook") -> None:
         """The next chapter; the packages run, whether it can be kept or not."""

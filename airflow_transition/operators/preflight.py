@@ -11,9 +11,10 @@ from airflow_transition.core.cluster_package import ClusterPackage, package_on
 from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import find_workload
 from airflow_transition.core.move import AUTOMATIC, MovePlan
-from airflow_transition.core.package_edits import promoted, retired
+from airflow_transition.core.package_edits import Files, promoted, retired
 from airflow_transition.core.placement import Candidate, Freshness, Placement, place
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
+from airflow_transition.core.stays_behind import stays_behind
 from airflow_transition.operators.package_place import where_is
 from airflow_transition.operators.receiver import receiver_if_any
 
@@ -62,7 +63,7 @@ class Preflight:
         pod, others = hook.find_pod(workload)
         placement = self._place(self._source_facts(str(pod.node)))
         target = package_on(self.policy, package=self.package, cluster=str(placement.target))
-        self._check_manifests(workload)
+        files = self._check_manifests(workload)
         self._check_target(target, workload=workload)
         outside.registry().check()
         door = hook.describe_door(workload)
@@ -84,6 +85,7 @@ class Preflight:
             door=tuple(self._door_lines(door.services)),
             not_closed=door.leaks,
             placement=tuple(str(verdict) for verdict in placement.verdicts),
+            stays_behind=stays_behind(files),
             notes=tuple(_notes(others)),
         )
 
@@ -161,7 +163,7 @@ class Preflight:
         others = [name for name in self.policy.clusters if name != self.source.cluster]
         return {cluster: self.store.list_node_facts(cluster) for cluster in others}
 
-    def _check_manifests(self, workload: "Workload") -> None:
+    def _check_manifests(self, workload: "Workload") -> Files:
         """Both edits must be possible, and speak of the workload that runs."""
         files = outside.git(self.source).read(self.source.package_path)
         found = find_workload(files, package=self.package.name)
@@ -175,14 +177,18 @@ class Preflight:
         images = dict.fromkeys(workload.containers, _ANY_IMAGE)
         promoted(files, package=self.package.name, images=images)
         retired(files, package=self.package.name)
+        return files
 
     def _check_target(self, target: ClusterPackage, *, workload: "Workload") -> None:
-        """Its repository and its API server answer, and nothing of the package runs there."""
+        """Its repository, engine and API server answer, and nothing of the package runs there."""
         from airflow_transition.hooks.cluster import PodsRemainError  # noqa: PLC0415 - heavy
         from airflow_transition.hooks.git_errors import FolderNotFoundError  # noqa: PLC0415 - heavy
 
         with suppress(FolderNotFoundError):  # the usual case: it was never there
             outside.git(target).read(target.package_path)
+        engine = outside.engine(target)
+        if engine is not None:
+            engine.check()
         try:
             outside.cluster(target).wait_gone(workload.pods, timeout=_GOING)
         except PodsRemainError as error:

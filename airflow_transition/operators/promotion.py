@@ -11,6 +11,12 @@ from airflow_transition import outside
 from airflow_transition.core.checkpoint_images import CheckpointImages
 from airflow_transition.core.move import MovePlan
 from airflow_transition.core.package_edits import promoted
+from airflow_transition.engine_delivery import (
+    deliver,
+    engine_folder,
+    files_at,
+    write_at,
+)
 from airflow_transition.links import CommitLink, commit_url
 from airflow_transition.operators.move_evidence import pods_of
 from airflow_transition.operators.receiver import admit, receiver_if_any
@@ -18,6 +24,7 @@ from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
+    from airflow_transition.core.engine import EngineFolder
     from airflow_transition.hooks.gitops import Commit, GitOpsHook
 
 PROMOTING = "promoting"
@@ -26,6 +33,8 @@ PROMOTING = "promoting"
 
 class GitPromoteOperator(BaseOperator):
     """Close the target's door, then commit the package with its checkpoint images.
+
+    Where the target has an engine, the commit is waited for until the engine has applied it.
 
     The manifests are those that the source runs; only the images and the number of replicas differ.
     Committing what is there already changes nothing, so a repeated attempt is harmless.
@@ -54,24 +63,28 @@ class GitPromoteOperator(BaseOperator):
         self.log.info("the target's door is closed: %s", closed)
         git = outside.git(plan.target)
         admit_move(plan, images=images, to=git)
-        commit = self._commit(plan, images=images, to=git)
+        folder, commit = self._commit(plan, images=images, to=git)
         self.commit_url = commit_url(git.url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
+        deliver([folder], commit=commit.sha)
         return {"commit": commit.sha, "changed": commit.changed, "images": images}
 
-    def _commit(self, plan: MovePlan, *, images: Mapping[str, str], to: "GitOpsHook") -> "Commit":
+    def _commit(
+        self, plan: MovePlan, *, images: Mapping[str, str], to: "GitOpsHook"
+    ) -> "tuple[EngineFolder, Commit]":
         """The source's manifests, read only now, with the images, in the target's repository."""
-        from airflow_transition.hooks.git_files import write_files  # noqa: PLC0415 - heavy
-
-        folder = plan.source.package_path
-        files = outside.git(plan.source).read(folder)
+        path = plan.source.package_path
+        files = outside.git(plan.source).read(path)
+        folder = engine_folder(plan.target, namespace=plan.namespace, files=files)
         changed = promoted(files, package=plan.source.package, images=images)
-        return to.commit(
-            lambda root: write_files(root, changed),
+        wanted = files_at(folder, files=changed, source=path)
+        commit = to.commit(
+            lambda root: write_at(root, [plan.target], files=wanted),
             message=f"Promote {plan.source.package} from {plan.source.cluster}",
             trailers=plan.promotion_trailers(images),
-            folder=folder,
+            folder=plan.target.package_path,
         )
+        return folder, commit
 
 
 def admit_move(plan: MovePlan, *, images: Mapping[str, str], to: "GitOpsHook") -> None:

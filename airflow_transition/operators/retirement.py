@@ -13,6 +13,7 @@ from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.move import RETIREMENT, MovePlan
 from airflow_transition.core.package_edits import retired
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
+from airflow_transition.engine_delivery import deliver_if_possible, engine_folder
 from airflow_transition.links import CommitLink, commit_url
 from airflow_transition.operators.pod_checkpoint import require_door
 from airflow_transition.retry_policy import retrying
@@ -68,12 +69,21 @@ class WorkloadRetireOperator(BaseOperator):
         )
         self.commit_url = commit_url(git.url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
+        self._tell(plan, commit=commit.sha)
         hook.wait_gone(workload.pods, timeout=self.gone_timeout)
         if plan.lease_seconds is not None:  # it moved along: the target has one of its own
             outside.receiver().delete_lease(
                 plan.source.cluster, namespace=plan.namespace, package=plan.source.package
             )
         return {"commit": commit.sha, "changed": commit.changed}
+
+    def _tell(self, plan: MovePlan, *, commit: str) -> None:
+        """There is no way back from the commit: an engine that is away finds it by itself."""
+        if plan.source.engine is None:
+            return
+        files = outside.git(plan.source).read(plan.source.package_path)
+        folder = engine_folder(plan.source, namespace=plan.namespace, files=files)
+        deliver_if_possible(folder, commit=commit, timeout=self.gone_timeout)
 
 
 def _retire(root: Path, *, package: ClusterPackage) -> None:

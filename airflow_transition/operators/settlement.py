@@ -10,6 +10,7 @@ from datetime import timedelta
 from airflow_transition import outside
 from airflow_transition.core.errors import TemporaryError, TransitionError
 from airflow_transition.core.move import PROMOTION, MovePlan, Step, next_step
+from airflow_transition.engine_delivery import take_back
 from airflow_transition.operators.door import open_door
 from airflow_transition.operators.move_evidence import Evidence, TaskMarks, pods_of
 
@@ -32,6 +33,8 @@ class Settlement:
     """How long the target may take to clean up before the source opens regardless."""
     attempt_timeout: timedelta
     shut: bool = False
+    taken_back: bool = False
+    """The target's engine was told of the revert."""
     unfinished: list[str] = field(default_factory=list)
     """What could not be done on the way back; the person who reads of the rollback has to."""
 
@@ -72,6 +75,9 @@ class Settlement:
             case Step.REVERT_PROMOTION:
                 with _tried_again(step):
                     self._revert_promotion()
+            case Step.WAIT_TARGET_GONE:
+                with _tried_again(step):
+                    self._take_back()
         time.sleep(_PAUSE_SECONDS)
         return False
 
@@ -91,6 +97,11 @@ class Settlement:
         commit = git.find(self.plan.trailers(PROMOTION))
         if commit is not None:
             git.revert(commit)
+
+    def _take_back(self) -> None:
+        if not self.taken_back:
+            take_back(self.plan.target, namespace=self.plan.namespace)
+            self.taken_back = True
 
     def _note_leftovers(self) -> None:
         """Say what the target may still have.

@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
+from airflow_transition.core.engine import EngineFolder
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.failover import FailoverPlan, PackageFailover
 from airflow_transition.core.manifests import scale_package
 from airflow_transition.core.package_edits import Files, promoted
 from airflow_transition.core.whereabouts import Whereabouts
+from airflow_transition.engine_delivery import (
+    deliver,
+    engine_folder,
+    files_at,
+    write_at,
+)
 from airflow_transition.operators.at_once import all_at_once
 from airflow_transition.operators.receiver import admit, given_up_on
 from airflow_transition.operators.source_fencing import PlanOutdatedError, pods_of
@@ -118,7 +125,7 @@ class TargetPromotion:
         """Bring `files` into the target's repository; they are asked for once it is cloned."""
         git = outside.git(self.plan.packages[0].target)
         return git.commit(
-            partial(_write, files=files),
+            partial(self._write, files=files),
             message=f"Fail over {', '.join(self.plan.names)} from {self.plan.cluster}",
             trailers=self.plan.promotion_trailers(),
             folders=[package.target.package_path for package in self.plan.packages],
@@ -129,8 +136,18 @@ class TargetPromotion:
         self._read_missing()
         files: dict[str, str] = {}
         for package in self.plan.packages:
-            files |= _wanted(package, files=self.manifests[package.name])
+            wanted = _wanted(package, files=self.manifests[package.name])
+            source = package.manifests.package_path
+            files |= files_at(self._folder(package), files=wanted, source=source)
         return files
+
+    def _folder(self, package: PackageFailover) -> EngineFolder:
+        return engine_folder(
+            package.target, namespace=package.namespace, files=self.manifests[package.name]
+        )
+
+    def _write(self, root: Path, *, files: Callable[[], Mapping[str, str]]) -> None:
+        write_at(root, [package.target for package in self.plan.packages], files=files())
 
     def _read_missing(self) -> None:
         """Each repository once; a package that is fenced already has 0 replicas there by now."""
@@ -144,8 +161,10 @@ class TargetPromotion:
             for name, path in paths.items():
                 self.manifests[name] = found.get(path, {})
 
-    def sync(self) -> None:
-        """Wait until the target's API server has the workloads with these images."""
+    def sync(self, commit: str) -> None:
+        """Wait until the target's engine and API server have the workloads with these images."""
+        folders = [self._folder(package) for package in self.plan.packages]
+        deliver(folders, commit=commit, timeout=self.sync_timeout)
         self.cluster.wait_applied(
             self.plan.images,
             namespaces={package.namespace for package in self.plan.packages},
@@ -160,9 +179,3 @@ def _wanted(package: PackageFailover, *, files: Files) -> dict[str, str]:
     if package.images:
         return promoted(files, package=package.name, images=package.images)
     return scale_package(files, package=package.name, replicas=package.replicas)
-
-
-def _write(root: Path, *, files: Callable[[], Mapping[str, str]]) -> None:
-    from airflow_transition.hooks.git_files import write_files  # noqa: PLC0415 - heavy
-
-    write_files(root, files())

@@ -13,6 +13,7 @@ from airflow_transition.core.policy_files import load_policy
 from airflow_transition.operators import at_once
 from tests.unit.operators.world import (
     FakeCluster,
+    FakeEngine,
     FakeGit,
     FakeKubelet,
     FakeRegistry,
@@ -81,7 +82,11 @@ def put_outside(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     def git(package: ClusterPackage, **_: Any) -> FakeGit:
         return FakeGit(world, package=package)
 
+    def engine(place: ClusterPackage, **_: Any) -> FakeEngine | None:
+        return None if place.engine is None else FakeEngine(world, place=place)
+
     monkeypatch.setattr(outside, "cluster", cluster)
+    monkeypatch.setattr(outside, "engine", engine)
     monkeypatch.setattr(outside, "kubelet", kubelet)
     monkeypatch.setattr(outside, "git", git)
     monkeypatch.setattr(outside, "store", lambda: store)

@@ -105,8 +105,16 @@ class Side:
     """Its nodes are gone: nothing runs there, whatever its repository wants."""
     cut_off: bool = False
     """Behind a partition: clients reach it, its agents and its API server are not reached."""
+    folder: str = PACKAGE
+    """Where its repository has the package."""
+    delivered: dict[str, str] | None = None
+    """What its engine has applied; None: it applies what is in Git by itself."""
     leased: bool = False
     """Its kernel drops what comes to the pods once no lease is renewed: behind a partition."""
+
+    @property
+    def applied(self) -> dict[str, str]:
+        return self.files if self.delivered is None else self.delivered
 
     @property
     def serves(self) -> bool:
@@ -196,7 +204,8 @@ class World:
                 continue
             if side.cut_off:
                 continue
-            files = {name: text for name, text in side.files.items() if name.startswith("video/")}
+            inside = f"{side.folder}/"
+            files = {name: text for name, text in side.applied.items() if name.startswith(inside)}
             if not files:
                 side.memory = None
                 continue
@@ -449,7 +458,7 @@ class FakeCluster:
         self, wanted: Mapping[str, Mapping[str, str]], *, timeout: timedelta, **_: Any
     ) -> None:
         self.world.ask(self.part)
-        text = "".join(self.side.files.values())
+        text = "".join(self.side.applied.values())
         if not all(image in text for images in wanted.values() for image in images.values()):
             raise NotAppliedError("not applied", where=self.cluster, do="wait")
 
@@ -489,7 +498,7 @@ class FakeCluster:
 
     def wait_restored(self, package: str, *, images: Mapping[str, str], **_: Any) -> Pod:
         self.world.ask(self.part)
-        texts = list(self.side.files.values())
+        texts = list(self.side.applied.values())
         wanted = all(any(image in text for text in texts) for image in images.values())
         if self.side.memory is None or not wanted:
             raise AwayError("not restored", where=self.cluster, do="wait")
@@ -587,6 +596,10 @@ class FakeGit:
         self.part = f"git:{package.cluster}"
         self.url = f"https://git.example/{package.cluster}.git"
 
+    def head(self) -> str:
+        self.world.ask(self.part)
+        return "head"
+
     def read(self, folder: str) -> dict[str, str]:
         self.world.ask(self.part)
         found = {
@@ -655,6 +668,34 @@ class FakeGit:
                 for path in sorted(root.rglob("*"))
                 if path.is_file()
             }
+
+
+class FakeEngine:
+    """A GitOps engine that applies a commit when it is told to, and never by itself."""
+
+    def __init__(self, world: World, *, place: ClusterPackage) -> None:
+        self.world = world
+        self.side = world.sides[place.cluster]
+        self.part = f"engine:{place.cluster}"
+
+    def check(self) -> None:
+        self.world.ask(self.part)
+
+    def bring(self, folders: Sequence[Any], *, commit: str, timeout: timedelta) -> None:
+        assert commit in {"head", "reverted", *(one.sha for one in self.side.commits)}
+        with self.world.moment(self.part):
+            self.side.delivered = dict(self.side.files)
+
+    def apply_known(self, folder: Any, *, commit: str, timeout: timedelta) -> str | None:
+        self.world.ask(self.part)
+        return None
+
+    def confirm(self, places: Sequence[ClusterPackage], *, timeout: timedelta) -> None:
+        self.world.ask(self.part)
+
+    def remove(self, place: ClusterPackage) -> None:
+        with self.world.moment(self.part):
+            self.side.delivered = {}
 
 
 @dataclass(frozen=True)
