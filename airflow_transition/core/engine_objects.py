@@ -17,9 +17,7 @@ APPLICATION = ("argoproj.io/v1alpha1", "Application")
 GIT_REPOSITORY = ("source.toolkit.fluxcd.io/v1", "GitRepository")
 KUSTOMIZATION = ("kustomize.toolkit.fluxcd.io/v1", "Kustomization")
 
-SYNC_OPTIONS = ("CreateNamespace=true", "RespectIgnoreDifferences=true")
-"""An operation takes its options from itself, not from the Application."""
-
+_SYNC_OPTIONS = ["CreateNamespace=true", "RespectIgnoreDifferences=true"]
 _CASCADE = "resources-finalizer.argocd.argoproj.io"
 """What is deleted takes its pods along."""
 _DOOR = "/spec/selector/transition.dcnlab.ssu.ac.kr~1door"
@@ -44,7 +42,7 @@ def application(folder: EngineFolder) -> Json:
                 **({"name": place.cluster} if hub else {"server": _IN_CLUSTER}),
                 "namespace": folder.namespace,
             },
-            "syncPolicy": {"automated": {"prune": True}, "syncOptions": list(SYNC_OPTIONS)},
+            "syncPolicy": {"automated": {"prune": True}, "syncOptions": _SYNC_OPTIONS},
             # While a door is closed, the Service has one label more in its selector.
             "ignoreDifferences": [{"group": "", "kind": "Service", "jsonPointers": [_DOOR]}],
         },

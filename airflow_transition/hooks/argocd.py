@@ -22,7 +22,7 @@ from airflow.sdk import BaseHook
 
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.engine import EngineFolder, EngineRef
-from airflow_transition.core.engine_objects import SYNC_OPTIONS, application
+from airflow_transition.core.engine_objects import application
 from airflow_transition.hooks.gitops_engine import (
     EngineBusyError,
     EngineFailedError,
@@ -159,8 +159,13 @@ class ArgoCdHook(BaseHook):
         return "asked to sync"
 
     def _request(self, found: Json, *, commit: str) -> None:
-        """For the version that was read: a conflict is tried again with a newer one."""
+        """For the version that was read: a conflict is tried again with a newer one.
+
+        Options and pruning are those of the Application, which may be the user's own: an operation
+        takes them from itself alone.
+        """
         metadata = found["metadata"]
+        policy = (found.get("spec") or {}).get("syncPolicy") or {}
         body = {
             "metadata": {
                 "resourceVersion": metadata["resourceVersion"],
@@ -170,8 +175,8 @@ class ArgoCdHook(BaseHook):
                 "initiatedBy": {"username": FIELD_MANAGER},
                 "sync": {
                     "revision": commit,
-                    "prune": True,
-                    "syncOptions": list(_options(found)),
+                    "prune": bool((policy.get("automated") or {}).get("prune")),
+                    "syncOptions": list(policy.get("syncOptions") or ()),
                     "syncStrategy": {"hook": {}},
                 },
                 "retry": _RETRY,
@@ -226,8 +231,3 @@ def _asked_for(state: Json) -> str | None:
     operation = (state.get("operation") or {}).get("sync") or {}
     revision = (state.get("syncResult") or {}).get("revision") or operation.get("revision")
     return None if revision is None else str(revision)
-
-
-def _options(found: Json) -> Sequence[str]:
-    policy = (found.get("spec") or {}).get("syncPolicy") or {}
-    return policy.get("syncOptions") or SYNC_OPTIONS

@@ -148,7 +148,9 @@ class FluxHook(BaseHook):
             artifact = (found.get("status") or {}).get("artifact") or {}
             return str(artifact["revision"]) if artifact.get("revision") else None
 
-        revision = self._wait(fetched, left, timeout=timeout, error=NotSyncedError, word="fetched")
+        revision: str = self._wait(
+            fetched, left, timeout=timeout, error=NotSyncedError, word="fetched"
+        )
         if commit not in revision:
             self.log.info("%s has %s by now, a later commit than %s", source, revision, commit)
         return revision

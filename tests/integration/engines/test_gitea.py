@@ -2,6 +2,7 @@
 
 import logging
 from functools import partial
+from pathlib import Path
 
 import pytest
 from werkzeug import Response
@@ -32,9 +33,10 @@ def hook(gitea: FakeGitea) -> GitOpsHook:
 
 
 def commit(hook: GitOpsHook) -> str:
-    return hook.commit(
-        lambda root: (root / "a.yaml").write_text("a"), message="Add", trailers=TRAILERS
-    ).sha
+    def change(root: Path) -> None:
+        (root / "a.yaml").write_text("a")
+
+    return hook.commit(change, message="Add", trailers=TRAILERS).sha
 
 
 def test_a_missing_repository_is_made_private_by_the_first_commit_and_read_as_empty_before(

@@ -1,18 +1,23 @@
 """A promotion on real Git is what the engine applies, at its commit, and can be taken back."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
+from transition_wire.checkpoint_record import BaseImage
 
 from airflow_transition import engine_delivery
+from airflow_transition.core.checkpoint_images import CheckpointImages
 from airflow_transition.core.cluster_package import package_on
 from airflow_transition.core.move import PROMOTION, MovePlan
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.core.restore_points import ContainerCheckpoint
 from airflow_transition.hooks.gitops import GitOpsHook
 from airflow_transition.operators.promotion import GitPromoteOperator
 from tests.unit.operators.conftest import GUIDE_POLICY
+from tests.unit.operators.world import node_facts
 
 from .conftest import DEPLOYMENT, SERVICE, SOURCE, TARGET, Site
 
@@ -53,13 +58,31 @@ def plan(request: pytest.FixtureRequest, site: Site) -> MovePlan:
     )
 
 
+def checkpoint_images(images: Mapping[str, str]) -> CheckpointImages:
+    return CheckpointImages(
+        containers=tuple(
+            ContainerCheckpoint(
+                container=name,
+                record_key="any",
+                digest=image.rpartition("@")[2],
+                size_bytes=1,
+                image=image,
+                base_image=BaseImage(name="registry.example/video:1", reference="sha256:1"),
+            )
+            for name, image in images.items()
+        ),
+        node=node_facts(SOURCE),
+        verified=datetime(2026, 11, 24, tzinfo=UTC),
+    )
+
+
 def promote(plan: MovePlan, *, images: Mapping[str, str] = IMAGES) -> Mapping[str, Any]:
     operator = GitPromoteOperator(
         task_id="promote",
         plan=plan.model_dump(mode="json"),
-        images={"images": images, "size_bytes": 1},
+        images=checkpoint_images(images).as_json(),
     )
-    return operator.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item] - what it reads
+    return operator.execute({"ti": TaskInstance()})  # all that it reads of the context
 
 
 def applied(site: Site, plan: MovePlan) -> Mapping[str, Any]:

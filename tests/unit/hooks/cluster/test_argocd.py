@@ -20,7 +20,7 @@ from airflow_transition.hooks.gitops_engine import (
 from airflow_transition.hooks.polling import Poll
 from tests.fake_engines import APPLICATIONS, FakeArgoCd
 
-from .api_server import ApiServer, status
+from .api_server import ApiServer, answer, status
 from .conftest import Clock
 
 COMMIT, LATER = "a" * 40, "b" * 40
@@ -176,7 +176,7 @@ def test_an_application_that_is_being_deleted_is_not_relied_on(
     argocd: ArgoCdHook, api: ApiServer, engine: EngineRef
 ) -> None:
     deleting = {"metadata": {"name": NAME, "deletionTimestamp": "2026-11-24T00:00:00Z"}}
-    api.on_call = lambda method, _path: _ok(deleting) if method == "PATCH" else None
+    api.on_call = lambda method, _path: answer(deleting) if method == "PATCH" else None
     with pytest.raises(EngineBusyError):
         argocd.bring([folder(engine=engine)], commit=COMMIT, timeout=MINUTE)
 
@@ -229,7 +229,8 @@ def test_the_users_own_application_of_a_folder_is_synced_with_its_own_options(
     assert argocd.apply_known(read, commit=COMMIT, timeout=MINUTE) == "mine"
     assert argo.synced == [("mine", COMMIT)]
     state = api.objects[APPLICATIONS]["mine"]["status"]["operationState"]
-    assert state["operation"]["sync"]["syncOptions"] == ["ServerSideApply=true"]
+    asked = state["operation"]["sync"]
+    assert (asked["syncOptions"], asked["prune"]) == (["ServerSideApply=true"], False)
 
 
 def test_two_applications_that_may_both_be_the_one_are_left_alone(
@@ -238,9 +239,3 @@ def test_two_applications_that_may_both_be_the_one_are_left_alone(
     api.add(APPLICATIONS, own("one", path=PATH), own("two", path=PATH))
     assert argocd.apply_known(folder(engine=engine), commit=COMMIT, timeout=MINUTE) is None
     assert argo.synced == []
-
-
-def _ok(body: dict):  # noqa: ANN202 - a werkzeug response
-    from .api_server import answer  # noqa: PLC0415 - beside its one use
-
-    return answer(body)
