@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.cluster import ClusterHook
     from airflow_transition.hooks.cluster_survey import ClusterSurveyHook
+    from airflow_transition.hooks.gitea import GiteaHook
     from airflow_transition.hooks.gitops import GitOpsHook
     from airflow_transition.hooks.gitops_engine import GitOpsEngine
     from airflow_transition.hooks.heartbeat import HeartbeatHook
@@ -60,11 +61,15 @@ def git(package: "ClusterPackage", *, patience: "timedelta | None" = None) -> "G
     if package.dr is not None:
         options["branch"] = package.dr.branch
     if package.dr is not None and package.dr.create_repo:
-        from airflow_transition.hooks.gitea import GiteaHook
-
-        gitea = GiteaHook(package.git_conn_id, repo_url=package.repo)
-        options["create"] = partial(gitea.ensure_repository, branch=package.dr.branch)
+        options["create"] = partial(gitea(package).ensure_repository, branch=package.dr.branch)
     return GitOpsHook(package.git_conn_id, repo_url=package.repo, **options)
+
+
+def gitea(package: "ClusterPackage") -> "GiteaHook":
+    """The API of the package's Git server."""
+    from airflow_transition.hooks.gitea import GiteaHook
+
+    return GiteaHook(package.git_conn_id, repo_url=package.repo)
 
 
 def engine(

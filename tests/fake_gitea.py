@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from werkzeug import Request, Response
 from lab.services.git_server import make_repository
 
 _REPOSITORY = re.compile(r"^/api/v1/repos/([^/]+)/([^/]+)$")
+_PULLS = re.compile(r"^/api/v1/repos/([^/]+/[^/]+)/pulls(?:/(\d+))?$")
 _OF_ORGANISATION = re.compile(r"^/api/v1/orgs/([^/]+)/repos$")
 
 
@@ -39,6 +41,8 @@ class FakeGitea:
     hidden: set[str] = field(default_factory=set)
     """Repositories that these credentials may not see."""
     calls: list[tuple[str, str]] = field(default_factory=list)
+    pulls: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """By repository, in the order in which they were opened."""
     fails: Response | None = None
 
     def __call__(self, request: Request) -> Response:
@@ -48,7 +52,54 @@ class FakeGitea:
         login = request.authorization
         if login is None or (login.username, login.password) != (self.username, self.password):
             return reply(401, {"message": "invalid username, password or token"})
+        if found := _PULLS.match(request.path):
+            return self._pulls(request, self.pulls.setdefault(found[1], []), number=found[2])
         return self._get(request.path) if request.method == "GET" else self._post(request)
+
+    def _pulls(self, request: Request, pulls: list[dict[str, Any]], *, number: str) -> Response:
+        if request.method == "GET":
+            page, limit = int(request.args["page"]), int(request.args["limit"])
+            newest_first = list(reversed(pulls))[(page - 1) * limit : page * limit]
+            return Response(json.dumps(newest_first), content_type="application/json")
+        wanted = json.loads(request.data)
+        if request.method == "PATCH":
+            pulls[int(number) - 1] |= wanted
+            return reply(201, pulls[int(number) - 1])
+        open_now = [one for one in pulls if one["state"] == "open"]
+        if wanted["head"] in {one["head"]["ref"] for one in open_now}:
+            return reply(409, {"message": "pull request already exists for these targets"})
+        pull = {
+            "number": len(pulls) + 1,
+            "html_url": f"http://gitea.example/pulls/{len(pulls) + 1}",
+            "state": "open",
+            "merged": False,
+            "created_at": datetime.now(UTC).isoformat(),
+            "merge_commit_sha": None,
+            "title": wanted["title"],
+            "body": wanted["body"],
+            "head": {"ref": wanted["head"]},
+            "base": {"ref": wanted["base"]},
+        }
+        pulls.append(pull)
+        return reply(201, pull)
+
+    def merge(self, name: str, *, squash: bool) -> str:
+        """What a person does in the web page, to the newest pull request."""
+        pull = self.pulls[name][-1]
+        base, head = pull["base"]["ref"], pull["head"]["ref"]
+        with tempfile.TemporaryDirectory() as folder:
+            git = ("git", "-C", folder, "-c", "user.name=person", "-c", "user.email=p@localhost")
+            bare = self.root / f"{name}.git"
+            subprocess.run(["git", "clone", "-q", "-b", base, bare, folder], check=True)
+            how = ["--squash"] if squash else ["--no-ff", "--no-edit"]
+            subprocess.run([*git, "merge", "-q", *how, f"origin/{head}"], check=True)
+            if squash:
+                subprocess.run([*git, "commit", "-q", "-m", pull["title"]], check=True)
+            subprocess.run([*git, "push", "-q", "origin", base], check=True)
+            read = [*git, "rev-parse", "HEAD"]
+            sha = subprocess.run(read, check=True, capture_output=True, text=True).stdout.strip()
+        pull |= {"state": "closed", "merged": True, "merge_commit_sha": sha}
+        return sha
 
     def _post(self, request: Request) -> Response:
         if request.path == "/api/v1/user/repos":

@@ -110,6 +110,7 @@ def _in_dr(own: ClusterPackage, *, policy: ClusterPolicy) -> ClusterPackage:
                 branch=promotion.branch,
                 name=object_name(target=own.cluster, source=source, package=own.package),
                 create_repo=promotion.create_repo,
+                pull_request=promotion.pull_request,
             ),
         }
     )

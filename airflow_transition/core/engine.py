@@ -37,6 +37,8 @@ class DrFolder(WireModel):
     name: DnsSubdomain
     """Of the engine's object that is told of the folder."""
     create_repo: bool = False
+    pull_request: bool = False
+    """Promotions are proposed, and a person merges them."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def git_repository(folder: EngineFolder) -> Json:
         "metadata": {"name": source_name(folder.place.cluster), "namespace": engine.namespace},
         "spec": {
             "interval": "1m",
-            "url": folder.repo_url,
+            "url": _with_scheme(folder.repo_url),
             "ref": {"branch": dr.branch},
             **secret,
         },
@@ -86,6 +86,12 @@ def kustomization(folder: EngineFolder) -> Json:
             **(remote if engine.cluster != place.cluster else {}),
         },
     }
+
+
+def _with_scheme(url: str) -> str:
+    """Flux takes no `git@host:owner/repository`."""
+    account, _, path = url.partition(":")
+    return url if "://" in url else f"ssh://{account}/{path}"
 
 
 def source_name(target: str) -> str:

@@ -31,6 +31,8 @@ class Promotion(PolicyModel):
     branch: BranchName = "main"
     create_repo: StrictBool = False
     """Create the repository by Gitea's API when it is missing; it is private."""
+    pull_request: StrictBool = False
+    """Propose a promotion by a pull request on Gitea, and wait until a person has merged it."""
     engine_cluster: DnsSubdomain | None = None
     """Whose API server holds the engine's objects. None: each target has an engine of its own."""
     engine_namespace: DnsLabel | None = None

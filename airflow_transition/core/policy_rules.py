@@ -21,7 +21,9 @@ _DAG_ID_LENGTH = 250
 _WITH_DR = ("argocd", "flux")
 """Engines that are told of folders in the repository `dr`."""
 _FIELDS_OF_ENGINES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("repo", "createRepo", "engineCluster", "engineNamespace"), _WITH_DR),
+    **dict.fromkeys(
+        ("repo", "createRepo", "pullRequest", "engineCluster", "engineNamespace"), _WITH_DR
+    ),
     "project": ("argocd",),
     "secret": ("flux",),
 }

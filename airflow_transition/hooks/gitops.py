@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from urllib.parse import urlsplit
@@ -150,12 +151,15 @@ class GitOpsHook(BaseHook):
         trailers: Mapping[str, str],
         folder: str | None = None,
         folders: Sequence[str] = (),
+        proposal: str | None = None,
     ) -> Commit:
         """Apply `change` to a clone, commit and push it; once, however often it is called.
 
         The `trailers` together are the commit's identity: where the branch has one that carries
         them all, that is the result. `change` gets the clone's root, and is applied anew to the new
         head when somebody else pushed first. A change that changes nothing is a success too.
+        With a `proposal` it goes onto a new branch of that name, for a person to merge; one that is
+        there already stays as it is.
         With `folder` or `folders`, only they are in the clone: quicker in a large repository.
         """
         _check_trailers(trailers)
@@ -166,13 +170,14 @@ class GitOpsHook(BaseHook):
             return message
 
         wanted = tuple(folders) or _only(folder)
+        land = partial(self._land, prepare, trailers=trailers, folders=wanted, proposal=proposal)
         try:
-            return self._land(prepare, trailers=trailers, folders=wanted)
+            return land()
         except RepositoryNotFoundError as error:
             self._refuse_missing(error)
         if self.create is not None:
             self.create()
-        return self._land(prepare, trailers=trailers, folders=wanted)
+        return land()
 
     def revert(self, sha: str, *, trailers: Mapping[str, str] | None = None) -> Commit:
         """Undo the commit `sha` by a new one, once."""
@@ -203,13 +208,14 @@ class GitOpsHook(BaseHook):
         *,
         trailers: Mapping[str, str],
         folders: Sequence[str] | None,
+        proposal: str | None = None,
     ) -> Commit:
         with self._clone(folders) as clone:
             for attempt in range(_ATTEMPTS):
                 if attempt:
                     self.sleep(_pause(attempt))
                     clone.renew()
-                commit = self._try(clone, prepare, trailers=trailers)
+                commit = self._try(clone, prepare, trailers=trailers, proposal=proposal)
                 if commit is not None:
                     return commit
         raise PushRaceError(
@@ -225,18 +231,20 @@ class GitOpsHook(BaseHook):
         prepare: Callable[[GitClone], str],
         *,
         trailers: Mapping[str, str],
+        proposal: str | None = None,
     ) -> Commit | None:
         """The commit, or None if somebody else was first."""
-        before = clone.find(trailers)
+        before = clone.find(trailers) or (clone.head_of(proposal) if proposal else None)
         if before is not None:
             return Commit(before, changed=False)
         message = prepare(clone)
         if not clone.is_changed():
             return Commit(_find_deeper(clone, trailers) or clone.head(), changed=False)
         sha = clone.commit(_with_trailers(message, trailers), author=self.author)
-        if not clone.push():
+        if not clone.push(branch=proposal):
             return None
-        clone.verify(sha)
+        if proposal is None:
+            clone.verify(sha)
         self.log.info("Pushed %s to %s", sha, clone.remote.where)
         return Commit(sha, changed=True)
 

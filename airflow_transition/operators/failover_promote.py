@@ -21,6 +21,7 @@ from airflow_transition.operators.failover_claim import FailoverClaim
 from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.operators.source_fencing import SourceFencing
 from airflow_transition.operators.target_promotion import TargetPromotion
+from airflow_transition.proposal import PullRequestWaitsError, wait_for_merge
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -59,11 +60,19 @@ class FailoverPromoteOperator(BaseOperator):
         self.commit_url: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """A permanent failure of one fault does not keep the others from going on."""
+        return self._promote_all()
+
+    def resume(self, context: Context, event: Any) -> dict[str, Any]:
+        """The pull request is merged or closed: whatever was done before is found done."""
+        return self._promote_all()
+
+    def _promote_all(self) -> dict[str, Any]:
+        """What one fault fails at, or waits for, does not keep the others from going on."""
         planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
         done: dict[str, Any] = {}
         alone: list[str] = []
         failed: list[PermanentError] = []
+        waits: list[PullRequestWaitsError] = []
         for each in planned["plans"]:
             plan = FailoverPlan.model_validate(each)
             try:
@@ -71,11 +80,15 @@ class FailoverPromoteOperator(BaseOperator):
             except PermanentError as error:
                 self.log.error("%s: %s", plan.id, error)  # noqa: TRY400 - the message says it all
                 failed.append(error)
+            except PullRequestWaitsError as waiting:
+                waits.append(waiting)
             else:
                 if isinstance(promoted, Promoted):
                     done[plan.id] = promoted.model_dump(mode="json")
                 else:
                     alone.append(promoted)
+        if waits:
+            wait_for_merge(self, waits[0])
         if not done:
             raise failed[0] if failed else AirflowSkipException("; ".join(alone))
         return {"done": done, "failed": [*planned["failed"], *map(str, failed)]}
@@ -93,6 +106,7 @@ class FailoverPromoteOperator(BaseOperator):
         try:
             promoted = self._moved(plan, claim=claim, stopwatch=stopwatch)
         except PermanentError as error:
+            TargetPromotion(plan, receiver, manifests={}, sync_timeout=self.sync_timeout).withdraw()
             claim.end(f"{FAILED}: {error.what}"[:500])
             raise
         self.log.info("promoted in %s", stopwatch)

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.core.engine import EngineFolder
 from airflow_transition.core.move import RETIREMENT, MovePlan
 from airflow_transition.core.package_edits import retired
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
@@ -79,10 +80,15 @@ class WorkloadRetireOperator(BaseOperator):
 
     def _tell(self, plan: MovePlan, *, commit: str) -> None:
         """There is no way back from the commit: an engine that is away finds it by itself."""
-        if plan.source.engine is None:
+        source = plan.source
+        if source.engine is None:
             return
-        files = outside.git(plan.source).read(plan.source.package_path)
-        folder = engine_folder(plan.source, namespace=plan.namespace, files=files)
+        git = outside.git(source)
+        folder = (
+            engine_folder(source, namespace=plan.namespace, files=git.read(source.package_path))
+            if source.dr  # else its object is the user's, and stays as it is
+            else EngineFolder(source, repo_url=source.repo or git.url, namespace=plan.namespace)
+        )
         deliver_if_possible(folder, commit=commit, timeout=self.gone_timeout)
 
 

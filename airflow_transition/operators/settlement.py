@@ -13,6 +13,7 @@ from airflow_transition.core.move import PROMOTION, MovePlan, Step, next_step
 from airflow_transition.engine_delivery import take_back
 from airflow_transition.operators.door import open_door
 from airflow_transition.operators.move_evidence import Evidence, TaskMarks, pods_of
+from airflow_transition.proposal import landed, withdraw
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Settlement:
             case Step.SHUT_TARGET:
                 with _tried_again(step):
                     outside.cluster(self.plan.target).close_door(pods_of(self.plan))
+                    withdraw(self.plan.target, trailers=self._promotion(), run=self.plan.move)
                     self.shut = True
             case Step.REVERT_PROMOTION:
                 with _tried_again(step):
@@ -93,10 +95,13 @@ class Settlement:
             self.unfinished.append(f"the door was closed by {error.found}, not by this move")
 
     def _revert_promotion(self) -> None:
-        git = outside.git(self.plan.target)
-        commit = git.find(self.plan.trailers(PROMOTION))
+        step = self.plan.trailers(PROMOTION)
+        commit = landed(self.plan.target, step=step, trailers=self._promotion(), run=self.plan.move)
         if commit is not None:
-            git.revert(commit)
+            outside.git(self.plan.target).revert(commit)
+
+    def _promotion(self) -> dict[str, str]:
+        return self.plan.promotion_trailers(self.marks.images or {})
 
     def _take_back(self) -> None:
         if not self.taken_back:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_transition import outside
 from airflow_transition.core.engine import EngineFolder
-from airflow_transition.core.errors import PermanentError
+from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import FailoverPlan, PackageFailover
 from airflow_transition.core.manifests import scale_package
 from airflow_transition.core.package_edits import Files, promoted
@@ -24,6 +24,7 @@ from airflow_transition.engine_delivery import (
 from airflow_transition.operators.at_once import all_at_once
 from airflow_transition.operators.receiver import admit, given_up_on
 from airflow_transition.operators.source_fencing import PlanOutdatedError, pods_of
+from airflow_transition.proposal import land, landed, withdraw
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.cluster import ClusterHook
@@ -118,18 +119,31 @@ class TargetPromotion:
         )
 
     def _pushed(self) -> str | None:
-        git = outside.git(self.plan.packages[0].target)
-        return git.find(self.plan.promotion_trailers())
+        trailers = self.plan.promotion_trailers()
+        target = self.plan.packages[0].target
+        return landed(target, step=trailers, trailers=trailers, run=self.plan.run)
 
     def commit(self, files: Callable[[], Mapping[str, str]]) -> "Commit":
         """Bring `files` into the target's repository; they are asked for once it is cloned."""
-        git = outside.git(self.plan.packages[0].target)
-        return git.commit(
+        return land(
+            self.plan.packages[0].target,
             partial(self._write, files=files),
             message=f"Fail over {', '.join(self.plan.names)} from {self.plan.cluster}",
             trailers=self.plan.promotion_trailers(),
             folders=[package.target.package_path for package in self.plan.packages],
+            run=self.plan.run,
         )
+
+    def withdraw(self) -> None:
+        """A promotion that has failed must not be merged later."""
+        try:
+            withdraw(
+                self.plan.packages[0].target,
+                trailers=self.plan.promotion_trailers(),
+                run=self.plan.run,
+            )
+        except TransitionError as error:
+            log.warning("close the pull request by hand: %s", error)
 
     def files(self) -> dict[str, str]:
         """The lost cluster's manifests with the checkpoint images."""

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from airflow_transition.core.cluster_package import package_on, paths_on
 from airflow_transition.core.engine import EngineFolder, object_name
-from airflow_transition.core.engine_objects import application, objects_file
+from airflow_transition.core.engine_objects import application, git_repository, objects_file
 from airflow_transition.core.package_edits import copied
 from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.policy_files import load_policy
@@ -119,6 +119,14 @@ def test_an_application_follows_its_branch_and_takes_its_pods_along() -> None:
     made = application(EngineFolder(place, repo_url=DR, namespace="shop"))
     assert made["spec"]["source"]["targetRevision"] == "live"
     assert made["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
+
+
+def test_flux_gets_a_url_with_a_scheme() -> None:
+    policy = with_promotion(engine="flux", repo="git@git.example:nephio/dr.git", secret="dr-key")
+    place = package_on(policy, package=policy.package("video"), cluster="cluster2-aws")
+    made = git_repository(EngineFolder(place, repo_url=str(place.repo), namespace="shop"))
+    assert made["spec"]["url"] == "ssh://git@git.example/nephio/dr.git"
+    assert made["spec"]["secretRef"] == {"name": "dr-key"}
 
 
 def test_files_are_copied_from_folder_to_folder_byte_for_byte() -> None:

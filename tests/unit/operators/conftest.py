@@ -15,6 +15,7 @@ from tests.unit.operators.world import (
     FakeCluster,
     FakeEngine,
     FakeGit,
+    FakeGitea,
     FakeKubelet,
     FakeRegistry,
     FakeSignal,
@@ -87,6 +88,9 @@ def put_outside(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
 
     monkeypatch.setattr(outside, "cluster", cluster)
     monkeypatch.setattr(outside, "engine", engine)
+    monkeypatch.setattr(
+        outside, "gitea", lambda place: FakeGitea(world, side=world.sides[place.cluster])
+    )
     monkeypatch.setattr(outside, "kubelet", kubelet)
     monkeypatch.setattr(outside, "git", git)
     monkeypatch.setattr(outside, "store", lambda: store)

@@ -4,6 +4,7 @@ Each change of the world is a moment at which a worker can die. The client write
 whatever answers it, and remembers what was acknowledged.
 """
 
+import dataclasses
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ from airflow_transition.hooks.cluster import PodsRemainError
 from airflow_transition.hooks.desired import NotAppliedError
 from airflow_transition.hooks.door import DoorTakenError
 from airflow_transition.hooks.git_errors import FolderNotFoundError
+from airflow_transition.hooks.gitea import PullRequest
 from airflow_transition.hooks.gitops import Commit
 from airflow_transition.hooks.kube_api import ApiUnreachableError
 from airflow_transition.hooks.receiver_errors import PackageFencedError
@@ -109,6 +111,9 @@ class Side:
     """Where its repository has the package."""
     delivered: dict[str, str] | None = None
     """What its engine has applied; None: it applies what is in Git by itself."""
+    proposals: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Branch to the files that merging it would give."""
+    pulls: dict[str, PullRequest] = field(default_factory=dict)
     leased: bool = False
     """Its kernel drops what comes to the pods once no lease is renewed: behind a partition."""
 
@@ -636,6 +641,7 @@ class FakeGit:
         trailers: Mapping[str, str],
         folder: str | None = None,
         folders: Sequence[str] = (),
+        proposal: str | None = None,
     ) -> Commit:
         made = self.find(trailers)
         if made is not None:
@@ -643,6 +649,10 @@ class FakeGit:
         changed = self._changed(change)
         if changed == self.side.files:
             return Commit("head", changed=False)
+        if proposal is not None:
+            with self.world.moment(self.part):
+                self.side.proposals.setdefault(proposal, changed)
+            return Commit(f"sha-{proposal}", changed=True)
         with self.world.moment(self.part):
             sha = f"sha-{self.side.name}-{len(self.side.commits)}"
             self.side.commits.append(PushedCommit(sha, dict(trailers), dict(self.side.files)))
@@ -668,6 +678,48 @@ class FakeGit:
                 for path in sorted(root.rglob("*"))
                 if path.is_file()
             }
+
+
+class FakeGitea:
+    """Pull requests; a person merges them by `merge`, with a squash that keeps no trailers."""
+
+    def __init__(self, world: World, *, side: Side) -> None:
+        self.world = world
+        self.side = side
+        self.part = f"git:{side.name}"
+
+    def find_pull(self, branch: str) -> PullRequest | None:
+        self.world.ask(self.part)
+        return self.side.pulls.get(branch)
+
+    def open_pull(self, branch: str, *, base: str, title: str, body: str) -> PullRequest:
+        assert branch in self.side.proposals
+        with self.world.moment(self.part):
+            number = len(self.side.pulls) + 1
+            url = f"https://git.example/nephio/dr/pulls/{number}"
+            self.side.pulls[branch] = PullRequest(
+                number, url, is_open=True, created=datetime.now(UTC), merge_commit=None
+            )
+        return self.side.pulls[branch]
+
+    def close_pull(self, number: int) -> None:
+        with self.world.moment(self.part):
+            self._end(number, merge_commit=None)
+
+    def merge(self) -> None:
+        """Every open one."""
+        for branch, pull in list(self.side.pulls.items()):
+            if pull.is_open:
+                sha = f"merge-{pull.number}"
+                self.side.commits.append(PushedCommit(sha, {}, dict(self.side.files)))
+                self.side.files = self.side.proposals[branch]
+                self._end(pull.number, merge_commit=sha)
+
+    def _end(self, number: int, *, merge_commit: str | None) -> None:
+        for branch, pull in self.side.pulls.items():
+            if pull.number == number:
+                ended = dataclasses.replace(pull, is_open=False, merge_commit=merge_commit)
+                self.side.pulls[branch] = ended
 
 
 class FakeEngine:
