@@ -1,6 +1,6 @@
 """Seconds until 1,000 packages of one lost cluster run on another, all at once.
 
-50 policies of 20 packages each: real heartbeats to the real receiver in Airflow's API server, real
+10 policies of 100 packages each: real heartbeats to the real receiver in Airflow's API server, real
 Airflow on PostgreSQL, a real Git server with one repository for each cluster, a real S3 server. The
 pods are simulated. It begins with the first failover run and ends when every run has ended; that
 there is one commit for each policy in each repository is checked.

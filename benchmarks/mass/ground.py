@@ -20,7 +20,7 @@ from benchmarks.mass.target import kubeconfig
 from lab.services.loopback import GitEndpoint, S3Endpoint
 
 SOURCE, TARGET = "cluster1", "cluster2"
-POLICIES, PACKAGES = 50, 20
+POLICIES, PACKAGES = 10, 100
 """Packages of each policy."""
 
 _MANIFEST = """\
@@ -74,7 +74,7 @@ def policy_names() -> list[str]:
 
 
 def package_names() -> list[str]:
-    return [f"web{number:02}" for number in range(PACKAGES)]
+    return [f"web{number:03}" for number in range(PACKAGES)]
 
 
 def seed_repository(git: GitEndpoint, *, folder: Path, packages: bool) -> Repository:
