@@ -21,7 +21,10 @@ OF_THE_AGENT = (
     "remove-archives",
     "s3-ca",
 )
-OF_AIRFLOW = ("checkpoint-direct", "checkpoint-proxy", "failover", "quiesce-hooks", "velero")
+OF_AIRFLOW = (
+    *("checkpoint-direct", "checkpoint-proxy", "failover", "quiesce-hooks"),
+    *("argocd", "flux", "velero"),
+)
 VERSIONS = ("1.30", "1.36")
 """The oldest that is supported, and the one whose answers were recorded."""
 
