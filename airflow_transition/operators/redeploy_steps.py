@@ -19,7 +19,7 @@ from airflow_transition.engine_delivery import (
     files_at,
     write_at,
 )
-from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.links import CommitLink, PageLink, commit_url
 from airflow_transition.operators.door import close_door
 from airflow_transition.operators.move_evidence import pods_of
 from airflow_transition.operators.pod_checkpoint import require_door
@@ -44,6 +44,7 @@ class RedeployDoorOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan",)
+    operator_extra_links = (PageLink(),)
     ui_color = "#f3e2d0"
 
     def __init__(self, *, plan: TaskValue, **kwargs: Any) -> None:
@@ -67,7 +68,7 @@ class RedeployPromoteOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan",)
-    operator_extra_links = (CommitLink(),)
+    operator_extra_links = (PageLink(), CommitLink())
     ui_color = "#d5ecec"
 
     def __init__(self, *, plan: TaskValue, **kwargs: Any) -> None:
@@ -131,6 +132,7 @@ class RedeployVerifyOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan",)
+    operator_extra_links = (PageLink(),)
     ui_color = "#e6f1f2"
 
     def __init__(
@@ -159,7 +161,7 @@ class RedeployRetireOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan", "door")
-    operator_extra_links = (CommitLink(),)
+    operator_extra_links = (PageLink(), CommitLink())
     ui_color = "#f6dcdc"
 
     def __init__(

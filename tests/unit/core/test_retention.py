@@ -175,8 +175,8 @@ ANY_RULES = st.builds(Retention, keep_newest=st.integers(1, 5), keep_for_hours=s
 def test_what_must_stay_stays_whatever_the_input(
     points: list[RestorePoint], rules: Retention, data: st.DataObject
 ) -> None:
-    pinned = data.draw(st.sets(st.sampled_from(points)) if points else st.just(set()), "pinned")
-    used = data.draw(st.sets(st.sampled_from(points)) if points else st.just(set()), "used")
+    pinned = data.draw(st.lists(st.sampled_from(points)) if points else st.just([]), "pinned")
+    used = data.draw(st.lists(st.sampled_from(points)) if points else st.just([]), "used")
     verdicts = decide(
         points,
         rules=rules,
