@@ -13,6 +13,7 @@ from airflow_transition.operators.failover_end import FailoverEndOperator
 from airflow_transition.operators.failover_plan import TEXT, FailoverPlanOperator
 from airflow_transition.operators.failover_promote import FailoverPromoteOperator
 from airflow_transition.operators.failover_verify import FailoverVerifyOperator
+from airflow_transition.proposal import merge_limit
 from airflow_transition.retry_policy import retrying
 
 _STEP_LIMIT = timedelta(hours=1)
@@ -48,7 +49,9 @@ def failover_dag(policy: ClusterPolicy, *, shared: dict[str, Any]) -> DAG:
             execution_timeout=_STEP_LIMIT,
         )
         promote = FailoverPromoteOperator(
-            task_id="promote", plan=plan.output, execution_timeout=_STEP_LIMIT
+            task_id="promote",
+            plan=plan.output,
+            execution_timeout=_STEP_LIMIT + merge_limit(policy),
         )
         verify = FailoverVerifyOperator(
             task_id="verify",

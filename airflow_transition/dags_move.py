@@ -16,6 +16,7 @@ from airflow_transition.operators.pod_checkpoint import PodCheckpointOperator
 from airflow_transition.operators.promotion import GitPromoteOperator
 from airflow_transition.operators.restore_point import RestorePointRecordOperator
 from airflow_transition.operators.retirement import WorkloadRetireOperator
+from airflow_transition.proposal import merge_limit
 from airflow_transition.sensors.workload_restored import WorkloadRestoredSensor
 from airflow_transition.transfers.checkpoint_to_image import CheckpointToImageOperator
 
@@ -134,7 +135,12 @@ def _move(policy: ClusterPolicy) -> None:
         images=image.output,
         definition=policy,
     )
-    promote = GitPromoteOperator(task_id="promote", plan=plan.output, images=image.output)
+    promote = GitPromoteOperator(
+        task_id="promote",
+        plan=plan.output,
+        images=image.output,
+        execution_timeout=_STEP_LIMIT + merge_limit(policy),
+    )
     verify = WorkloadRestoredSensor(task_id="verify", package=target, images=image.output)
     retire = WorkloadRetireOperator(
         task_id="retire", plan=plan.output, checkpoint=checkpoint.output

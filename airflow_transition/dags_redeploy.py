@@ -17,6 +17,7 @@ from airflow_transition.operators.redeploy_steps import (
     RedeployVerifyOperator,
 )
 from airflow_transition.operators.volumes import VolumesMoveOperator
+from airflow_transition.proposal import merge_limit
 
 _STEP_LIMIT = timedelta(minutes=30)
 
@@ -60,7 +61,11 @@ def _move(policy: ClusterPolicy) -> None:
         door=close_door.output,
         execution_timeout=_longest(policy),
     )
-    promote = RedeployPromoteOperator(task_id="promote", plan=plan.output)
+    promote = RedeployPromoteOperator(
+        task_id="promote",
+        plan=plan.output,
+        execution_timeout=_STEP_LIMIT + merge_limit(policy),
+    )
     verify = RedeployVerifyOperator(task_id="verify", plan=plan.output)
     retire = RedeployRetireOperator(task_id="retire", plan=plan.output, door=close_door.output)
     settle = MoveSettleOperator(

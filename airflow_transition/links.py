@@ -79,7 +79,7 @@ def restore_point_page(restore_point_id: str) -> str:
 def _page_of(dag_id: str, *, run_id: str) -> str:
     """A planned move is named by its run; a failover by its claim, which the run's tasks know."""
     kind, _, policy = dag_id.partition(".")
-    if kind in {"migrate", "failback"}:
+    if kind in {"migrate", "failback", "redeploy"}:
         return transition_page(f"{dag_id}/{run_id}")
     if kind == "failover":
         return f"transitions?policy={quote(policy, safe='')}"

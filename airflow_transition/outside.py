@@ -6,7 +6,8 @@ pay for each policy. The imports happen where a task runs, or once in the schedu
 
 # ruff: noqa: PLC0415 - late imports are what this module is for
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from airflow_transition.settings import read_settings
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
     from airflow_transition.hooks.cluster import ClusterHook
     from airflow_transition.hooks.cluster_survey import ClusterSurveyHook
+    from airflow_transition.hooks.gitea import GiteaHook
     from airflow_transition.hooks.gitops import GitOpsHook
+    from airflow_transition.hooks.gitops_engine import GitOpsEngine
     from airflow_transition.hooks.heartbeat import HeartbeatHook
     from airflow_transition.hooks.kubelet import KubeletHook
     from airflow_transition.hooks.oci_registry import OciRegistryHook
@@ -56,9 +59,34 @@ def git(package: "ClusterPackage", *, patience: "timedelta | None" = None) -> "G
     """`patience` is for a server that may be lost with its cluster: for each git command."""
     from airflow_transition.hooks.gitops import GitOpsHook
 
-    if patience is None:
-        return GitOpsHook(package.git_conn_id, repo_url=package.repo)
-    return GitOpsHook(package.git_conn_id, repo_url=package.repo, timeout=patience)
+    options: dict[str, Any] = {} if patience is None else {"timeout": patience}
+    if package.dr is not None:
+        options["branch"] = package.dr.branch
+    if package.dr is not None and package.dr.create_repo:
+        options["create"] = partial(gitea(package).ensure_repository, branch=package.dr.branch)
+    return GitOpsHook(package.git_conn_id, repo_url=package.repo, **options)
+
+
+def gitea(package: "ClusterPackage") -> "GiteaHook":
+    """The API of the package's Git server."""
+    from airflow_transition.hooks.gitea import GiteaHook
+
+    return GiteaHook(package.git_conn_id, repo_url=package.repo)
+
+
+def engine(
+    package: "ClusterPackage", *, patience: "timedelta | None" = None
+) -> "GitOpsEngine | None":
+    """What applies the package's repository; None: it does so by itself."""
+    if package.engine is None:
+        return None
+    if package.engine.kind == "argocd":
+        from airflow_transition.hooks.argocd import ArgoCdHook
+
+        return ArgoCdHook(package.engine, patience=patience)
+    from airflow_transition.hooks.flux import FluxHook
+
+    return FluxHook(package.engine, patience=patience)
 
 
 def store() -> "CheckpointStoreHook":

@@ -49,6 +49,7 @@ class Check(StrEnum):
     NETWORK_POLICY = "network-policy"
     NAMESPACE = "namespace"
     GITOPS = "gitops"
+    ENGINE = "engine"
     GIT = "git"
     PACKAGE = "package"
     BUCKET = "bucket"

@@ -65,7 +65,7 @@ class MovePlan(WireModel):
     not_closed: tuple[str, ...] = ()
     """Ways in that stay open: work that comes by them during the move can be lost."""
     stays_behind: tuple[str, ...] = ()
-    """What of the package does not move; named before anything happens."""
+    """What of the package does not move, and what the target has to have by itself."""
     placement: tuple[str, ...] = ()
     """One line per cluster that was looked at, with the reasons."""
     notes: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from airflow_transition.core.manifests import (
 )
 
 Files = Mapping[str, str]
-"""File name inside the package's folder to its text."""
+"""Path from the repository's root to text."""
 
 
 def promoted(files: Files, *, package: str, images: Mapping[str, str]) -> dict[str, str]:
@@ -39,6 +39,14 @@ def retired(files: Files, *, package: str) -> dict[str, str]:
     if workload.kind == POD:
         return without_pod(files, pod=workload)
     return scale_package(files, package=package, replicas=0)
+
+
+def copied(files: Files, *, source: str, target: str) -> dict[str, str]:
+    """The files of the folder `source` as those of the folder `target`, byte for byte."""
+    if source == target:
+        return dict(files)
+    before, after = ("" if folder == "." else f"{folder}/" for folder in (source, target))
+    return {f"{after}{name.removeprefix(before)}": text for name, text in files.items()}
 
 
 def is_retired(files: Files, *, package: str) -> bool:

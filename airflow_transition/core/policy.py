@@ -2,7 +2,7 @@
 
 The field names are those of the cluster migration guide. What is ours in addition is optional:
 `spec.timeZone`, `spec.backupInformation`, `spec.failover`, `spec.restore`, `spec.retention`,
-`spec.registry`, `spec.notify`, `spec.velero`, `packageSelectors[].namespace`,
+`spec.registry`, `spec.promotion`, `spec.notify`, `spec.velero`, `packageSelectors[].namespace`,
 `packageSelectors[].quiesce`, `packageSelectors[].checkpointHooks`,
 `packageSelectors[].restoreCheck`, and `repo` of a target cluster. Rules that span several fields
 are in `policy_rules`.
@@ -10,7 +10,6 @@ are in `policy_rules`.
 
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -29,6 +28,7 @@ from airflow_transition.core.cron import Cron
 from airflow_transition.core.policy_failover import ConnectionId, Failover, Retention
 from airflow_transition.core.policy_hooks import CheckpointHooks, Quiesce, QuiesceHook
 from airflow_transition.core.policy_model import PolicyModel
+from airflow_transition.core.policy_promotion import Promotion
 from airflow_transition.core.policy_registry import RegistryRules
 from airflow_transition.core.policy_restore import Restore
 from airflow_transition.core.policy_rules import (
@@ -45,6 +45,7 @@ from airflow_transition.core.policy_rules import (
     retention_dag_id,
 )
 from airflow_transition.core.policy_velero import Velero
+from airflow_transition.core.repository_url import RepositoryUrl
 
 API_VERSION = "transition.dcnlab.ssu.ac.kr/v1"
 KIND = "ClusterPolicy"
@@ -65,35 +66,6 @@ def _time_zone(name: str) -> str:
     return name
 
 
-def _repository_url(url: str) -> str:
-    """Never repeats the URL: what is wrong with it may be the password in it."""
-    if _is_scp_like(url):
-        return url
-    try:
-        parts = urlsplit(url)
-        host, user, password = parts.hostname, parts.username, parts.password
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is not a URL; write https://host/owner/repository.git") from None
-    if password is not None or (user is not None and parts.scheme != "ssh"):
-        raise ValueError(
-            "holds credentials, which every reader of this file sees: remove them from the URL, "
-            "renew them, and put the new ones into the Airflow connection <cluster>-git"
-        )
-    if parts.query or parts.fragment:
-        raise ValueError("has a query or fragment, which may hold a token; end it after the path")
-    if parts.scheme not in {"http", "https", "ssh"} or not host:
-        raise ValueError("is no http, https or ssh URL with a host")
-    return url
-
-
-def _is_scp_like(url: str) -> bool:
-    """`git@host:owner/repository.git`: a user name and no password."""
-    account, colon, path = url.partition(":")
-    user, at, host = account.partition("@")
-    return bool(colon and at and user and host and path) and not path.startswith("//")
-
-
 def _package_path(path: str) -> str:
     """A folder inside the repository, without a slash at its end."""
     pure = PurePosixPath(path)
@@ -105,7 +77,6 @@ def _package_path(path: str) -> str:
 
 
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
-RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
 PackagePath = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_package_path)]
 
 
@@ -176,6 +147,7 @@ class PolicySpec(PolicyModel):
     velero: Velero = Velero()
     """For packages that are Stateful and not live."""
     registry: RegistryRules = RegistryRules()
+    promotion: Promotion = Promotion()
     notify: tuple[ConnectionId, ...] = ()
     """Airflow connections that are told how each run of the policy's DAGs ended."""
 

@@ -18,6 +18,16 @@ Document = Mapping[str, Any]
 _DAG_ID_LENGTH = 250
 """Airflow's column of DAG ids."""
 
+_WITH_DR = ("argocd", "flux")
+"""Engines that are told of folders in the repository `dr`."""
+_FIELDS_OF_ENGINES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("repo", "createRepo", "pullRequest", "engineCluster", "engineNamespace"), _WITH_DR
+    ),
+    "project": ("argocd",),
+    "secret": ("flux",),
+}
+
 
 @dataclass(frozen=True)
 class BrokenRule:
@@ -201,6 +211,33 @@ def _lease_is_shorter_than_the_grace_period(document: Document) -> Iterator[Brok
         )
 
 
+def _promotion_agrees_with_itself(document: Document) -> Iterator[BrokenRule]:
+    spec = _mapping(document, "spec")
+    promotion, at = _mapping(spec, "promotion"), ("spec", "promotion")
+    engine = promotion.get("engine", "manifests")
+    if promotion.get("pullRequest") and _mapping(spec, "restore").get("olderOnFailure"):
+        yield BrokenRule(
+            ("spec", "restore", "olderOnFailure"),
+            "a fallback cannot wait for a person; remove it, or promotion.pullRequest",
+        )
+    for field, engines in _FIELDS_OF_ENGINES.items():
+        if promotion.get(field) not in (None, False) and engine not in engines:
+            yield BrokenRule(
+                (*at, field),
+                f"is for engine {' or '.join(engines)}, and the engine is {engine}; "
+                "remove it, or correct the engine",
+            )
+    targets = _mapping(spec, "targetClusterPolicy")
+    preferred = _entries(targets, "preferClusters", ("spec", "targetClusterPolicy"))
+    for location, cluster in preferred if engine in _WITH_DR else ():
+        if cluster.get("repo") is not None:
+            yield BrokenRule(
+                (*location, "repo"),
+                f"is not read with promotion.engine {engine}: what moves is written into "
+                "promotion.repo; remove it",
+            )
+
+
 def _names_become_dag_ids(document: Document) -> Iterator[BrokenRule]:
     policy = _mapping(document, "metadata").get("name")
     if not isinstance(policy, str):
@@ -228,6 +265,7 @@ _RULES: tuple[Callable[[Document], Iterator[BrokenRule]], ...] = (
     _backups_are_scheduled,
     _targets_are_other_clusters,
     _lease_is_shorter_than_the_grace_period,
+    _promotion_agrees_with_itself,
     _names_become_dag_ids,
 )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from airflow_transition.core.manifests import WorkloadRef
 from airflow_transition.core.manner import Manner
+from airflow_transition.core.outside_folder import not_in_folder
 from airflow_transition.core.resources import Resource, manifests
 from airflow_transition.core.yaml_places import Trail, entries, fields, find, trail_to, value_of
 
@@ -40,12 +41,13 @@ class NodeNeeds:
 def stays_behind(
     files: Mapping[str, str], *, workload: WorkloadRef, manner: Manner
 ) -> tuple[str, ...]:
-    """One line for each thing, with its place in the manifests."""
-    return tuple(
+    """One line for each thing, with its place in the manifests; then what is not among them."""
+    named = (
         line
         for resource in _resources(files)
         for line in _of_resource(resource, workload=workload, manner=manner)
     )
+    return (*named, *not_in_folder(files, claims_come=manner is Manner.VOLUMES))
 
 
 def node_needs(files: Mapping[str, str], *, workload: WorkloadRef) -> NodeNeeds | None:

@@ -148,10 +148,14 @@ class GitClone:
         self.run(*user, "commit", "--quiet", "--no-verify", "--cleanup=verbatim", "-m", message)
         return self.head()
 
-    def push(self) -> bool:
+    def head_of(self, branch: str) -> str | None:
+        """What the server has as another branch; None: no such branch."""
+        return next(iter(self.run("ls-remote", "origin", f"refs/heads/{branch}").split()), None)
+
+    def push(self, *, branch: str | None = None) -> bool:
         """Push the head; False when somebody else was first."""
         try:
-            self.run("push", "--quiet", "origin", f"HEAD:refs/heads/{self.branch}")
+            self.run("push", "--quiet", "origin", f"HEAD:refs/heads/{branch or self.branch}")
         except (PermanentError, TemporaryError) as error:
             if git_errors.RACE.search(error.found or ""):
                 return False

@@ -92,6 +92,14 @@ def replace_files(root: Path, *, before: Mapping[str, str], after: Mapping[str, 
         inside(root, name).unlink()
 
 
+def remove_others(root: Path, folder: str, *, files: Mapping[str, str]) -> None:
+    """Remove the manifests below `folder` that are not among `files`: for a folder of our own."""
+    base = inside(root, folder)
+    for path in list(_manifests(base)) if base.is_dir() else ():
+        if path.relative_to(root).as_posix() not in files:
+            path.unlink()
+
+
 def inside(root: Path, name: str) -> Path:
     """The path of `name` in the clone at `root`; anything that would leave it is refused."""
     parts = PurePosixPath(name)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from urllib.parse import urlsplit
@@ -26,7 +27,9 @@ from airflow_transition.hooks.connection import find_connection
 from airflow_transition.hooks.git_clone import REVERTS, Author, GitClone, Remote, cloned
 from airflow_transition.hooks.git_errors import (
     CommitNotFoundError,
+    FolderNotFoundError,
     PushRaceError,
+    RepositoryNotFoundError,
     RevertConflictError,
 )
 from airflow_transition.hooks.git_files import read_folder, read_folders, read_holding
@@ -67,6 +70,8 @@ class GitOpsHook(BaseHook):
 
     :param git_conn_id: the connection; its host is the repository's URL.
     :param repo_url: another repository on the same server.
+    :param branch: another branch than the connection's.
+    :param create: makes the repository when it is missing; until then it is read as an empty one.
     :param author: who the commits are from.
     :param timeout: for each single git command.
     :param sleep: waits between two tries of a push; tests pass their own.
@@ -77,6 +82,8 @@ class GitOpsHook(BaseHook):
         git_conn_id: str,
         *,
         repo_url: str | None = None,
+        branch: str | None = None,
+        create: Callable[[], object] | None = None,
         author: Author | None = None,
         timeout: timedelta = timedelta(seconds=60),
         sleep: Callable[[float], None] = time.sleep,
@@ -84,6 +91,8 @@ class GitOpsHook(BaseHook):
         super().__init__()
         self.git_conn_id = git_conn_id
         self.repo_url = repo_url
+        self.branch = branch
+        self.create = create
         self.author = author or Author()
         self.timeout = timeout
         self.sleep = sleep
@@ -97,23 +106,42 @@ class GitOpsHook(BaseHook):
 
     def read(self, folder: str) -> dict[str, str]:
         """Manifests below `folder` at the branch's head, by their path from the root."""
-        with self._clone(_only(folder)) as clone:
-            return read_folder(clone.root, folder)
+        try:
+            with self._clone(_only(folder)) as clone:
+                return read_folder(clone.root, folder)
+        except RepositoryNotFoundError as error:
+            self._refuse_missing(error)
+            raise FolderNotFoundError(
+                "the repository is not made yet", where=folder, do="nothing: a promotion makes it"
+            ) from error
 
     def read_all(self, folders: Sequence[str]) -> dict[str, dict[str, str]]:
         """Manifests of several folders by folder, from one clone; a missing folder is left out."""
-        with self._clone(tuple(folders)) as clone:
-            return read_folders(clone.root, folders)
+        try:
+            with self._clone(tuple(folders)) as clone:
+                return read_folders(clone.root, folders)
+        except RepositoryNotFoundError as error:
+            self._refuse_missing(error)
+            return {}
 
     def read_holding(self, text: str) -> dict[str, str]:
         """Manifests of the whole repository that hold `text`, by their path from the root."""
         with self._clone(None) as clone:
             return read_holding(clone.root, text)
 
+    def head(self) -> str:
+        """The branch's newest commit."""
+        with self._clone(()) as clone:
+            return clone.head()
+
     def find(self, trailers: Mapping[str, str]) -> str | None:
         """The newest commit that carries all `trailers` and was not reverted since."""
-        with self._clone(()) as clone:
-            return _find_deeper(clone, trailers)
+        try:
+            with self._clone(()) as clone:
+                return _find_deeper(clone, trailers)
+        except RepositoryNotFoundError as error:
+            self._refuse_missing(error)
+            return None
 
     def commit(
         self,
@@ -123,12 +151,15 @@ class GitOpsHook(BaseHook):
         trailers: Mapping[str, str],
         folder: str | None = None,
         folders: Sequence[str] = (),
+        proposal: str | None = None,
     ) -> Commit:
         """Apply `change` to a clone, commit and push it; once, however often it is called.
 
         The `trailers` together are the commit's identity: where the branch has one that carries
         them all, that is the result. `change` gets the clone's root, and is applied anew to the new
         head when somebody else pushed first. A change that changes nothing is a success too.
+        With a `proposal` it goes onto a new branch of that name, for a person to merge; one that is
+        there already stays as it is.
         With `folder` or `folders`, only they are in the clone: quicker in a large repository.
         """
         _check_trailers(trailers)
@@ -138,7 +169,15 @@ class GitOpsHook(BaseHook):
             clone.stage()
             return message
 
-        return self._land(prepare, trailers=trailers, folders=tuple(folders) or _only(folder))
+        wanted = tuple(folders) or _only(folder)
+        land = partial(self._land, prepare, trailers=trailers, folders=wanted, proposal=proposal)
+        try:
+            return land()
+        except RepositoryNotFoundError as error:
+            self._refuse_missing(error)
+        if self.create is not None:
+            self.create()
+        return land()
 
     def revert(self, sha: str, *, trailers: Mapping[str, str] | None = None) -> Commit:
         """Undo the commit `sha` by a new one, once."""
@@ -159,19 +198,24 @@ class GitOpsHook(BaseHook):
 
         return self._land(prepare, trailers=identity, folders=())
 
+    def _refuse_missing(self, error: RepositoryNotFoundError) -> None:
+        if self.create is None:
+            raise error
+
     def _land(
         self,
         prepare: Callable[[GitClone], str],
         *,
         trailers: Mapping[str, str],
         folders: Sequence[str] | None,
+        proposal: str | None = None,
     ) -> Commit:
         with self._clone(folders) as clone:
             for attempt in range(_ATTEMPTS):
                 if attempt:
                     self.sleep(_pause(attempt))
                     clone.renew()
-                commit = self._try(clone, prepare, trailers=trailers)
+                commit = self._try(clone, prepare, trailers=trailers, proposal=proposal)
                 if commit is not None:
                     return commit
         raise PushRaceError(
@@ -187,18 +231,20 @@ class GitOpsHook(BaseHook):
         prepare: Callable[[GitClone], str],
         *,
         trailers: Mapping[str, str],
+        proposal: str | None = None,
     ) -> Commit | None:
         """The commit, or None if somebody else was first."""
-        before = clone.find(trailers)
+        before = clone.find(trailers) or (clone.head_of(proposal) if proposal else None)
         if before is not None:
             return Commit(before, changed=False)
         message = prepare(clone)
         if not clone.is_changed():
             return Commit(_find_deeper(clone, trailers) or clone.head(), changed=False)
         sha = clone.commit(_with_trailers(message, trailers), author=self.author)
-        if not clone.push():
+        if not clone.push(branch=proposal):
             return None
-        clone.verify(sha)
+        if proposal is None:
+            clone.verify(sha)
         self.log.info("Pushed %s to %s", sha, clone.remote.where)
         return Commit(sha, changed=True)
 
@@ -225,7 +271,7 @@ class GitOpsHook(BaseHook):
             )
         with _credentials(hook) as credentials:
             environment = {**credentials, **_own_environment(extra.get("ca_file"))}
-            yield Remote(url, extra.get("branch"), environment, self.timeout)
+            yield Remote(url, self.branch or extra.get("branch"), environment, self.timeout)
 
 
 @contextmanager

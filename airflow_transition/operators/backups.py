@@ -25,6 +25,7 @@ from airflow_transition.core.velero import (
     object_name,
     schedule_name,
 )
+from airflow_transition.links import PageLink
 from airflow_transition.operators.package_place import place_of
 from airflow_transition.operators.pod_checkpoint import skip_where_nothing_serves
 from airflow_transition.retry_policy import retrying
@@ -52,6 +53,7 @@ class VeleroBackupOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package", "places")
+    operator_extra_links = (PageLink(),)
     ui_color = "#d9e8f6"
 
     def __init__(

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
 from airflow_transition.core.errors import TransitionError
+from airflow_transition.links import PageLink
 from airflow_transition.operators.door import pod_call
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
@@ -72,6 +73,7 @@ class CheckpointAfterOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package",)
+    operator_extra_links = (PageLink(),)
     ui_color = "#dff0d8"
 
     def __init__(self, *, package: TaskValue, checkpoint_task: str, **kwargs: Any) -> None:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_transition import outside
-from airflow_transition.core.cluster_package import package_on
+from airflow_transition.core.cluster_package import package_on, paths_on
 from airflow_transition.core.cluster_rights import (
     ROLES,
     TOO_MUCH,
@@ -36,6 +36,7 @@ from airflow_transition.core.policy import ClusterPolicy
 from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.core.whereabouts import Whereabouts
 from airflow_transition.operators.deadline import within
+from airflow_transition.operators.engine_checks import engine_asks, engine_findings
 from airflow_transition.operators.outside_checks import OutsideChecks, of_error
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Checkup:
                 ("namespace", f"{cluster}/{namespace}"),
                 partial(survey.takes_namespace, namespace),
             )
+        yield from engine_asks(self.policies, patience=_PATIENCE)
         yield from self._outside.asks()
 
     def _findings(self, answers: Mapping[tuple[str, str], Any]) -> Iterator[Finding]:
@@ -117,6 +119,7 @@ class Checkup:
             yield from self._of_packages(policy, answers)
         yield from self._of_fit(answers)
         yield from self._of_namespaces(answers)
+        yield from engine_findings(self.policies, answers)
         yield from self._outside.findings(answers)
 
     def _ask_api(self, cluster: str) -> _ApiAnswers:
@@ -153,7 +156,7 @@ class Checkup:
         read: dict[str, Files] = {}
         for policy in self._policies_on(cluster):
             packages = policy.spec.package_selectors
-            folders = sorted({package.package_path for package in packages})
+            folders = sorted(paths_on(policy, packages=packages, cluster=cluster).values())
             if packages:
                 there = package_on(policy, package=packages[0], cluster=cluster)
                 read |= outside.git(there, patience=self.timeout).read_all(folders)
@@ -207,8 +210,9 @@ class Checkup:
             files: dict[str, Files | None] = {}
             for cluster in policy.clusters:
                 read = answers["git", cluster]
+                paths = paths_on(policy, packages=[package], cluster=cluster)
                 silent = isinstance(read, TransitionError)
-                files[cluster] = None if silent else read.get(package.package_path, {})
+                files[cluster] = None if silent else read.get(paths[package.name], {})
             subject = f"{policy.name}: {package.name}"
             try:
                 place = Whereabouts.read(package.name, files=files).place()

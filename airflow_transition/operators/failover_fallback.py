@@ -50,8 +50,9 @@ class FailoverFallback:
         with self._committing:
             FailoverClaim(self.plan, self.receiver, patience=timedelta(0)).confirm()
             promotion = self._promotion(following)
-            promotion.commit([following], files=partial(promotion.files, [following]))
-        promotion.sync([following])
+            there = following.model_copy(update={"manifests": following.target})
+            commit = promotion.commit([following], files=partial(promotion.files, [there]))
+        promotion.sync([following], commit=commit.sha)
         return following
 
     def _pushed(self, package: PackageFailover) -> str | None:

@@ -12,7 +12,7 @@ from transition_wire.node_facts import NodeFacts
 from airflow_transition import outside
 from airflow_transition.core.claim import Claim
 from airflow_transition.core.cluster_health import SecondSignal, agents
-from airflow_transition.core.cluster_package import package_on
+from airflow_transition.core.cluster_package import package_on, paths_on
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.health_report import ClusterReport, Health
 from airflow_transition.core.package_edits import Files
@@ -20,6 +20,7 @@ from airflow_transition.core.policy import ClusterPolicy, PackageSelector
 from airflow_transition.core.restore_points import RestorePoint
 from airflow_transition.core.whereabouts import Whereabouts
 from airflow_transition.operators.at_once import all_at_once, at_once
+from airflow_transition.operators.engine_checks import ask_engine
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.checkpoint_store import CheckpointStoreHook
@@ -47,6 +48,8 @@ class Look:
     """Of the policy and the lost cluster, newest first."""
     namespaces: Mapping[str, Sequence[str]]
     """Those of each cluster that have restore points."""
+    engines: Mapping[str, str]
+    """Clusters whose GitOps engine cannot be told of a promotion, and why."""
 
     def whereabouts(self, package: PackageSelector) -> Whereabouts:
         return Whereabouts.read(
@@ -80,6 +83,8 @@ def look(
             receiver=receiver,
             patience=SHORT_PATIENCE if short else API_PATIENCE,
         )
+        if cluster != lost:
+            asks["engine", cluster] = partial(_engine_trouble, policy, cluster=cluster)
         asks["facts", cluster] = partial(store.list_node_facts, cluster)
         asks["namespaces", cluster] = partial(store.restore_point_namespaces, cluster)
     if receiver is not None:
@@ -105,6 +110,7 @@ def look(
         facts=of("facts"),
         claims=of("claims").get(lost) or (),
         namespaces=of("namespaces"),
+        engines={name: trouble for name, trouble in of("engine").items() if trouble},
     )
 
 
@@ -154,14 +160,21 @@ def _manifests(policy: ClusterPolicy, *, cluster: str) -> dict[str, Files]:
     if not packages:
         return {}
     somewhere = package_on(policy, package=packages[0], cluster=cluster)
-    found = outside.git(somewhere, patience=GIT_PATIENCE).read_all(
-        tuple(package.package_path for package in packages)
-    )
-    return {
-        package.name: found[package.package_path]
-        for package in packages
-        if package.package_path in found
-    }
+    paths = paths_on(policy, packages=packages, cluster=cluster)
+    found = outside.git(somewhere, patience=GIT_PATIENCE).read_all(tuple(paths.values()))
+    return {name: found[path] for name, path in paths.items() if path in found}
+
+
+def _engine_trouble(policy: ClusterPolicy, *, cluster: str) -> str | None:
+    """The source's own engine applies by itself as well: only where it alone knows the folder."""
+    packages = policy.spec.package_selectors
+    if not packages or cluster == policy.source.name:
+        return None
+    try:
+        ask_engine(package_on(policy, package=packages[0], cluster=cluster), patience=API_PATIENCE)
+    except TransitionError as error:
+        return f"its GitOps engine cannot be told: {error}"
+    return None
 
 
 def _signs(

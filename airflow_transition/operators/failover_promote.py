@@ -25,6 +25,7 @@ from airflow_transition.operators.receiver import receiver_for
 from airflow_transition.operators.source_fencing import SourceFencing
 from airflow_transition.operators.target_promotion import TargetPromotion
 from airflow_transition.operators.telling import tell
+from airflow_transition.proposal import PullRequestWaitsError, wait_for_merge
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
@@ -68,11 +69,19 @@ class FailoverPromoteOperator(BaseOperator):
         self.page: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """A permanent failure of one fault does not keep the others from going on."""
+        return self._promote_all(context)
+
+    def resume(self, context: Context, event: Any) -> dict[str, Any]:
+        """The pull request is merged or closed: whatever was done before is found done."""
+        return self._promote_all(context)
+
+    def _promote_all(self, context: Context) -> dict[str, Any]:
+        """What one fault fails at, or waits for, does not keep the others from going on."""
         planned: Mapping[str, Any] = self.plan  # type: ignore[assignment]
         done: dict[str, Any] = {}
         alone: list[str] = []
         failed: list[PermanentError] = []
+        waits: list[PullRequestWaitsError] = []
         for each in planned["plans"]:
             plan = FailoverPlan.model_validate(each)
             self.page = transition_page(plan.id)
@@ -81,11 +90,15 @@ class FailoverPromoteOperator(BaseOperator):
             except PermanentError as error:
                 self.log.error("%s: %s", plan.id, error)  # noqa: TRY400 - the message says it all
                 failed.append(error)
+            except PullRequestWaitsError as waiting:
+                waits.append(waiting)
             else:
                 if isinstance(promoted, Promoted):
                     done[plan.id] = promoted.model_dump(mode="json")
                 else:
                     alone.append(promoted)
+        if waits:
+            wait_for_merge(self, waits[0])
         if not done:
             raise failed[0] if failed else AirflowSkipException("; ".join(alone))
         return {"done": done, "failed": [*planned["failed"], *map(str, failed)]}
@@ -104,6 +117,7 @@ class FailoverPromoteOperator(BaseOperator):
             promoted = self._moved(plan, claim=claim, stopwatch=stopwatch)
             promoted = promoted.model_copy(update={"approved_by": approved_by})
         except PermanentError as error:
+            TargetPromotion(plan, receiver, manifests={}, sync_timeout=self.sync_timeout).withdraw()
             claim.end(f"{FAILED}: {error.what}"[:500])
             raise
         self.log.info("promoted in %s", stopwatch)
@@ -138,10 +152,9 @@ class FailoverPromoteOperator(BaseOperator):
                 raise
             if pushed is not None:
                 with stopwatch.step("commit"):
-                    self._tell(pushed.result(), plan=plan)
-        if first:
-            with stopwatch.step("sync"):
-                target.sync(first)
+                    commit = self._tell(pushed.result(), plan=plan)
+                with stopwatch.step("sync"):
+                    target.sync(first, commit=commit)
         failed = self._with_volumes(plan, target=target, claim=claim, stopwatch=stopwatch)
         return _promoted(
             steps, decision=decision, stopwatch=stopwatch, commit=self.commit_sha, failed=failed
@@ -165,15 +178,16 @@ class FailoverPromoteOperator(BaseOperator):
             wanted = target.files(packages)
             claim.confirm()
             with stopwatch.step("commit volumes"):
-                self._tell(target.commit(packages, files=lambda: wanted), plan=plan)
+                commit = self._tell(target.commit(packages, files=lambda: wanted), plan=plan)
             with stopwatch.step("sync volumes"):
-                target.sync(packages)
+                target.sync(packages, commit=commit)
         return failed
 
-    def _tell(self, commit: "Commit", *, plan: FailoverPlan) -> None:
+    def _tell(self, commit: "Commit", *, plan: FailoverPlan) -> str:
         self.commit_sha = commit.sha
         self.commit_url = commit_url(outside.git(plan.packages[0].target).url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
+        return commit.sha
 
     def _decide(
         self, plan: FailoverPlan, *, steps: Sequence[FencingStep], stopwatch: "Stopwatch"

@@ -180,6 +180,7 @@ def _unfit(seen: Look) -> Iterator[tuple[str, str]]:
     for cluster, signal in seen.signals.items():
         if signal.sign is not ApiSign.ANSWERS and signal.sign is not ApiSign.NODES_NOT_READY:
             yield cluster, str(signal)
+    yield from seen.engines.items()
     for cluster, report in seen.reports.items():
         counted = agents(report)
         if counted and all(node.health is Health.NOT_READY for node in counted):

@@ -21,6 +21,7 @@ from airflow_transition.core.failover import (
 from airflow_transition.core.manner import Manner
 from airflow_transition.core.restore_points import spoken
 from airflow_transition.core.told_stories import told_failover
+from airflow_transition.engine_delivery import confirm
 from airflow_transition.links import PageLink, transition_page
 from airflow_transition.operators.at_once import at_once
 from airflow_transition.operators.door import pod_call, run_quiesce
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _SLOWEST_BYTES_PER_SECOND = 50_000_000
 """As for a planned move: 20 s for each GB on top."""
+_ENGINE_PATIENCE = timedelta(seconds=30)
 
 
 class FailoverIncompleteError(PermanentError):
@@ -113,6 +115,9 @@ class FailoverVerifyOperator(BaseOperator):
         plan = _as_it_runs(plan, answers=answers)
         story = story.model_copy(update={"plan": plan})
         ended = _ended(plan, errors=[*left.values(), *map(str, errors)])
+        run = [one for one in plan.packages if one.name not in left]
+        if run and not errors:
+            self._confirm(run)
         for name, seconds in ended.rpo_seconds.items():
             self.log.info("%s: RPO %s", name, spoken(timedelta(seconds=seconds)))
         self.log.info("%s: %s", plan.id, ended.text)
@@ -181,6 +186,13 @@ class FailoverVerifyOperator(BaseOperator):
             store.put_transition(story)
         except TransitionError:
             self.log.exception("not written down")
+
+    def _confirm(self, packages: Sequence[PackageFailover]) -> None:
+        """The packages run, whatever their engine calls them: a person reads what it says."""
+        try:
+            confirm([one.target for one in packages], timeout=_ENGINE_PATIENCE)
+        except TransitionError as error:
+            self.log.warning("the engine does not agree: %s", error)
 
 
 def _story(plan: FailoverPlan, *, promoted: Mapping[str, Any]) -> Transition:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
-from airflow_transition.core.cluster_package import package_on
+from airflow_transition.core.cluster_package import package_on, paths_on
 from airflow_transition.core.errors import TransitionError
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
 from airflow_transition.core.proof import Proof
@@ -110,10 +110,10 @@ def _used(
     """Cluster to the digests that its manifests want; and cluster to why that is not known."""
     if not packages:
         return {}, {}
-    folders = sorted({package.package_path for package in packages})
     asks = {
         cluster: partial(
-            outside.git(package_on(policy, package=packages[0], cluster=cluster)).read_all, folders
+            outside.git(package_on(policy, package=packages[0], cluster=cluster)).read_all,
+            sorted(paths_on(policy, packages=packages, cluster=cluster).values()),
         )
         for cluster in policy.clusters
     }

@@ -13,6 +13,7 @@ from airflow_transition.core.errors import TemporaryError
 from airflow_transition.core.move import AUTOMATIC
 from airflow_transition.core.move_checks import Leaving, against, may_pass
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.links import PageLink
 from airflow_transition.operators.checkup import Checkup
 from airflow_transition.operators.doctor import NotWellError
 from airflow_transition.operators.package_place import where_is
@@ -39,6 +40,7 @@ class MoveCheckupOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package", "target")
+    operator_extra_links = (PageLink(),)
     ui_color = "#e3f3ea"
 
     def __init__(

@@ -13,7 +13,7 @@ from airflow_transition.core.errors import PermanentError, TemporaryError
 from airflow_transition.core.manifests import find_workload
 from airflow_transition.core.manner import Manner
 from airflow_transition.core.move import AUTOMATIC, MovePlan
-from airflow_transition.core.package_edits import promoted, retired
+from airflow_transition.core.package_edits import Files, promoted, retired
 from airflow_transition.core.placement import Freshness, Placement, place
 from airflow_transition.core.policy import ClusterPolicy, PackageSelector
 from airflow_transition.core.replicas import SPLIT, has_many_memories
@@ -149,8 +149,8 @@ class Preflight:
         others = [name for name in self.policy.clusters if name != self.source.cluster]
         return {cluster: self.store.list_node_facts(cluster) for cluster in others}
 
-    def _check_manifests(self, workload: "Workload") -> Mapping[str, str]:
-        """The manifests: both edits must be possible, and speak of the workload that runs."""
+    def _check_manifests(self, workload: "Workload") -> Files:
+        """Both edits must be possible, and speak of the workload that runs."""
         files = outside.git(self.source).read(self.source.package_path)
         found = find_workload(files, package=self.package.name)
         if (found.kind, found.name) != (workload.kind, workload.name):
@@ -174,12 +174,15 @@ class Preflight:
         return files
 
     def _check_target(self, target: ClusterPackage, *, workload: "Workload") -> None:
-        """Its repository and its API server answer, and nothing of the package runs there."""
+        """Its repository, engine and API server answer, and nothing of the package runs there."""
         from airflow_transition.hooks.cluster import PodsRemainError  # noqa: PLC0415 - heavy
         from airflow_transition.hooks.git_errors import FolderNotFoundError  # noqa: PLC0415 - heavy
 
         with suppress(FolderNotFoundError):  # the usual case: it was never there
             outside.git(target).read(target.package_path)
+        engine = outside.engine(target)
+        if engine is not None:
+            engine.check()
         try:
             outside.cluster(target).wait_gone(workload.pods, timeout=_GOING)
         except PodsRemainError as error:

@@ -11,14 +11,22 @@ from airflow_transition import outside
 from airflow_transition.core.checkpoint_images import CheckpointImages
 from airflow_transition.core.move import MovePlan
 from airflow_transition.core.package_edits import promoted
+from airflow_transition.engine_delivery import (
+    deliver,
+    engine_folder,
+    files_at,
+    write_at,
+)
 from airflow_transition.links import CommitLink, PageLink, commit_url
 from airflow_transition.operators.move_evidence import pods_of
 from airflow_transition.operators.receiver import admit, receiver_if_any
+from airflow_transition.proposal import PullRequestWaitsError, land, landed, wait_for_merge
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
-    from airflow_transition.hooks.gitops import Commit, GitOpsHook
+    from airflow_transition.core.engine import EngineFolder
+    from airflow_transition.hooks.gitops import Commit
 
 PROMOTING = "promoting"
 """XCom key set before the first push: from then on there may be something to take back."""
@@ -26,6 +34,8 @@ PROMOTING = "promoting"
 
 class GitPromoteOperator(BaseOperator):
     """Close the target's door, then commit the package with its checkpoint images.
+
+    Where the target has an engine, the commit is waited for until the engine has applied it.
 
     The manifests are those that the source runs; only the images and the number of replicas differ.
     Committing what is there already changes nothing, so a repeated attempt is harmless.
@@ -45,6 +55,13 @@ class GitPromoteOperator(BaseOperator):
         self.commit_url: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
+        return self._promote(context)
+
+    def resume(self, context: Context, event: Any) -> dict[str, Any]:
+        """The pull request is merged or closed: whatever was done before is found done."""
+        return self._promote(context)
+
+    def _promote(self, context: Context) -> dict[str, Any]:
         plan = MovePlan.model_validate(self.plan)
         images = CheckpointImages.model_validate(self.images).images
         context["ti"].xcom_push(key=PROMOTING, value=images)
@@ -52,29 +69,37 @@ class GitPromoteOperator(BaseOperator):
             plan.pod_labels, namespace=plan.namespace, workload=plan.workload
         )
         self.log.info("the target's door is closed: %s", closed)
-        git = outside.git(plan.target)
-        admit_move(plan, images=images, to=git)
-        commit = self._commit(plan, images=images, to=git)
-        self.commit_url = commit_url(git.url, sha=commit.sha)
+        admit_move(plan, images=images)
+        try:
+            folder, commit = self._commit(plan, images=images)
+        except PullRequestWaitsError as waiting:
+            wait_for_merge(self, waiting)
+        self.commit_url = commit_url(outside.git(plan.target).url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
+        deliver([folder], commit=commit.sha)
         return {"commit": commit.sha, "changed": commit.changed, "images": images}
 
-    def _commit(self, plan: MovePlan, *, images: Mapping[str, str], to: "GitOpsHook") -> "Commit":
+    def _commit(
+        self, plan: MovePlan, *, images: Mapping[str, str]
+    ) -> "tuple[EngineFolder, Commit]":
         """The source's manifests, read only now, with the images, in the target's repository."""
-        from airflow_transition.hooks.git_files import write_files  # noqa: PLC0415 - heavy
-
-        folder = plan.source.package_path
-        files = outside.git(plan.source).read(folder)
+        path = plan.source.package_path
+        files = outside.git(plan.source).read(path)
+        folder = engine_folder(plan.target, namespace=plan.namespace, files=files)
         changed = promoted(files, package=plan.source.package, images=images)
-        return to.commit(
-            lambda root: write_files(root, changed),
+        wanted = files_at(folder, files=changed, source=path)
+        commit = land(
+            plan.target,
+            lambda root: write_at(root, [plan.target], files=wanted),
             message=f"Promote {plan.source.package} from {plan.source.cluster}",
             trailers=plan.promotion_trailers(images),
-            folder=folder,
+            folders=[plan.target.package_path],
+            run=plan.move,
         )
+        return folder, commit
 
 
-def admit_move(plan: MovePlan, *, images: Mapping[str, str], to: "GitOpsHook") -> None:
+def admit_move(plan: MovePlan, *, images: Mapping[str, str]) -> None:
     """Let the package run on the target, where an earlier failover may have fenced it.
 
     Its pods there have to be gone before the fence is lifted, unless they are those that this very
@@ -88,7 +113,8 @@ def admit_move(plan: MovePlan, *, images: Mapping[str, str], to: "GitOpsHook") -
     try:
         outside.cluster(plan.target).wait_gone(pods_of(plan), timeout=timedelta(0))
     except PodsRemainError:
-        if to.find(plan.promotion_trailers(images)) is None:
+        trailers = plan.promotion_trailers(images)
+        if landed(plan.target, step=trailers, trailers=trailers, run=plan.move) is None:
             raise
     admit(
         receiver,

@@ -7,6 +7,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from airflow_transition.core.policy import ClusterPolicy
+from airflow_transition.links import PageLink
 from airflow_transition.operators.redeploy_preflight import RedeployPreflight
 from airflow_transition.retry_policy import retrying
 
@@ -25,6 +26,7 @@ class RedeployPlanOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("package", "target", "plan_only", "source_lost")
+    operator_extra_links = (PageLink(),)
     ui_color = "#fbf3d0"
 
     def __init__(

@@ -216,12 +216,15 @@ class RedeployPreflight:
         return unmet and f"no node of it has {unmet}"
 
     def _check_target(self, plan: MovePlan) -> None:
-        """Its repository answers, and nothing of the package runs there."""
+        """Its repository and engine answer, and nothing of the package runs there."""
         from airflow_transition.hooks.cluster import PodsRemainError  # noqa: PLC0415 - heavy
         from airflow_transition.hooks.git_errors import FolderNotFoundError  # noqa: PLC0415 - heavy
 
         with suppress(FolderNotFoundError):  # the usual case: it was never there
             outside.git(plan.target).read(plan.target.package_path)
+        engine = outside.engine(plan.target)
+        if engine is not None:
+            engine.check()
         try:
             outside.cluster(plan.target).wait_gone(pods_of(plan), timeout=_GOING)
         except PodsRemainError as error:

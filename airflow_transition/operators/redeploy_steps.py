@@ -12,18 +12,27 @@ from airflow_transition.core.door_record import DoorRecord
 from airflow_transition.core.manner import Manner
 from airflow_transition.core.move import RETIREMENT, MovePlan
 from airflow_transition.core.package_edits import redeployed
-from airflow_transition.links import CommitLink, commit_url
+from airflow_transition.engine_delivery import (
+    confirm,
+    deliver,
+    engine_folder,
+    files_at,
+    write_at,
+)
+from airflow_transition.links import CommitLink, PageLink, commit_url
 from airflow_transition.operators.door import close_door
 from airflow_transition.operators.move_evidence import pods_of
 from airflow_transition.operators.pod_checkpoint import require_door
 from airflow_transition.operators.promotion import PROMOTING, admit_move
-from airflow_transition.operators.retirement import RETIRING, retire_package
+from airflow_transition.operators.retirement import RETIRING, retire_package, tell_source
+from airflow_transition.proposal import PullRequestWaitsError, land, wait_for_merge
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
 
 if TYPE_CHECKING:
+    from airflow_transition.core.engine import EngineFolder
     from airflow_transition.hooks.cluster import ClusterHook
-    from airflow_transition.hooks.gitops import Commit, GitOpsHook
+    from airflow_transition.hooks.gitops import Commit
 
 
 class RedeployDoorOperator(BaseOperator):
@@ -35,6 +44,7 @@ class RedeployDoorOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan",)
+    operator_extra_links = (PageLink(),)
     ui_color = "#f3e2d0"
 
     def __init__(self, *, plan: TaskValue, **kwargs: Any) -> None:
@@ -52,11 +62,13 @@ class RedeployDoorOperator(BaseOperator):
 class RedeployPromoteOperator(BaseOperator):
     """Commit the package into the target's repository with its images and replicas as they are.
 
+    Where the target has an engine, the commit is waited for until the engine has applied it.
+
     :param plan: what RedeployPlanOperator returned.
     """
 
     template_fields: Sequence[str] = ("plan",)
-    operator_extra_links = (CommitLink(),)
+    operator_extra_links = (PageLink(), CommitLink())
     ui_color = "#d5ecec"
 
     def __init__(self, *, plan: TaskValue, **kwargs: Any) -> None:
@@ -65,14 +77,24 @@ class RedeployPromoteOperator(BaseOperator):
         self.commit_url: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
+        return self._promote(context)
+
+    def resume(self, context: Context, event: Any) -> dict[str, Any]:
+        """The pull request is merged or closed: whatever was done before is found done."""
+        return self._promote(context)
+
+    def _promote(self, context: Context) -> dict[str, Any]:
         plan = MovePlan.model_validate(self.plan)
         context["ti"].xcom_push(key=PROMOTING, value={})
         self._set_door(plan, hook=outside.cluster(plan.target))
-        git = outside.git(plan.target)
-        admit_move(plan, images={}, to=git)
-        commit = self._commit(plan, to=git)
-        self.commit_url = commit_url(git.url, sha=commit.sha)
+        admit_move(plan, images={})
+        try:
+            folder, commit = self._commit(plan)
+        except PullRequestWaitsError as waiting:
+            wait_for_merge(self, waiting)
+        self.commit_url = commit_url(outside.git(plan.target).url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
+        deliver([folder], commit=commit.sha)
         return {"commit": commit.sha, "changed": commit.changed}
 
     def _set_door(self, plan: MovePlan, *, hook: "ClusterHook") -> None:
@@ -85,28 +107,32 @@ class RedeployPromoteOperator(BaseOperator):
         elif hook.door_lock(pods_of(plan)):  # a move that was rolled back leaves it closed
             self.log.info("opened: %s", hook.open_door(pods_of(plan)))
 
-    def _commit(self, plan: MovePlan, *, to: "GitOpsHook") -> "Commit":
-        from airflow_transition.hooks.git_files import write_files  # noqa: PLC0415 - heavy
-
-        folder = plan.source.package_path
-        files = outside.git(plan.source).read(folder)
+    def _commit(self, plan: MovePlan) -> "tuple[EngineFolder, Commit]":
+        path = plan.source.package_path
+        files = outside.git(plan.source).read(path)
+        folder = engine_folder(plan.target, namespace=plan.namespace, files=files)
         changed = redeployed(files, package=plan.source.package, replicas=plan.replicas)
-        return to.commit(
-            lambda root: write_files(root, changed),
+        wanted = files_at(folder, files=changed, source=path)
+        commit = land(
+            plan.target,
+            lambda root: write_at(root, [plan.target], files=wanted),
             message=f"Deploy {plan.source.package}, moved from {plan.source.cluster}",
             trailers=plan.promotion_trailers({}),
-            folder=folder,
+            folders=[plan.target.package_path],
+            run=plan.move,
         )
+        return folder, commit
 
 
 class RedeployVerifyOperator(BaseOperator):
-    """Wait until all replicas are Ready on the target.
+    """Wait until all replicas are Ready on the target, and its engine calls them healthy.
 
     :param plan: what RedeployPlanOperator returned.
     :param ready_timeout: how long the GitOps engine, the pull and the start may take.
     """
 
     template_fields: Sequence[str] = ("plan",)
+    operator_extra_links = (PageLink(),)
     ui_color = "#e6f1f2"
 
     def __init__(
@@ -121,6 +147,7 @@ class RedeployVerifyOperator(BaseOperator):
         pod = outside.cluster(plan.target).wait_ready(
             plan.target.package, namespace=plan.namespace, timeout=self.ready_timeout
         )
+        confirm([plan.target])
         self.log.info("%d replicas are Ready, one on node %s", plan.replicas, pod.node)
         return {"pod": pod.name, "node": pod.node}
 
@@ -134,7 +161,7 @@ class RedeployRetireOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan", "door")
-    operator_extra_links = (CommitLink(),)
+    operator_extra_links = (PageLink(), CommitLink())
     ui_color = "#f6dcdc"
 
     def __init__(
@@ -167,6 +194,7 @@ class RedeployRetireOperator(BaseOperator):
         self.commit_url = commit_url(git.url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
         if plan.source_answers:
+            tell_source(plan, commit=commit.sha, timeout=self.gone_timeout)
             hook.wait_gone(pods_of(plan), timeout=self.gone_timeout)
         else:
             self.log.warning("whether its pods are gone on %s is not seen", plan.source.cluster)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from transition_wire.archive_name import workload_of
 
 from airflow_transition import outside
-from airflow_transition.core.cluster_package import package_on
+from airflow_transition.core.cluster_package import package_on, paths_on
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.manifests import find_workload
 from airflow_transition.core.policy import ClusterPolicy
@@ -104,13 +104,13 @@ class RetentionSurvey:
         packages = self.policy.spec.package_selectors
         for cluster in self.policy.clusters if packages else ():
             there = package_on(self.policy, package=packages[0], cluster=cluster)
-            folders = sorted({package.package_path for package in packages})
-            read = outside.git(there).read_all(folders)
+            paths = paths_on(self.policy, packages=packages, cluster=cluster)
+            read = outside.git(there).read_all(sorted(paths.values()))
             for folder, files in read.items():
                 self.in_use |= dict.fromkeys(wanted_digests(files), f"{cluster}: {folder}")
             for package in packages:
                 with suppress(PermanentError):  # its restore points are found all the same
-                    found = find_workload(read.get(package.package_path, {}), package=package.name)
+                    found = find_workload(read.get(paths[package.name], {}), package=package.name)
                     namespace = package.namespace or found.namespace
                     if namespace:
                         yield namespace, found.name

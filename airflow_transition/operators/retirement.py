@@ -10,9 +10,11 @@ from airflow.sdk import BaseOperator, Context
 
 from airflow_transition import outside
 from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.core.engine import EngineFolder
 from airflow_transition.core.move import RETIREMENT, MovePlan
 from airflow_transition.core.package_edits import retired
 from airflow_transition.core.pod_checkpoint import PodCheckpoint
+from airflow_transition.engine_delivery import deliver_if_possible, engine_folder
 from airflow_transition.links import CommitLink, PageLink, commit_url
 from airflow_transition.operators.move_evidence import pods_of
 from airflow_transition.operators.pod_checkpoint import require_door
@@ -69,12 +71,27 @@ class WorkloadRetireOperator(BaseOperator):
         )
         self.commit_url = commit_url(git.url, sha=commit.sha)
         self.log.info("commit %s (%s)", commit.sha, "new" if commit.changed else "was there")
+        tell_source(plan, commit=commit.sha, timeout=self.gone_timeout)
         hook.wait_gone(pods, timeout=self.gone_timeout)
         if plan.lease_seconds is not None:  # it moved along: the target has one of its own
             outside.receiver().delete_lease(
                 plan.source.cluster, namespace=plan.namespace, package=plan.source.package
             )
         return {"commit": commit.sha, "changed": commit.changed}
+
+
+def tell_source(plan: MovePlan, *, commit: str, timeout: timedelta) -> None:
+    """There is no way back from the commit: an engine that is away finds it by itself."""
+    source = plan.source
+    if source.engine is None:
+        return
+    git = outside.git(source)
+    folder = (
+        engine_folder(source, namespace=plan.namespace, files=git.read(source.package_path))
+        if source.dr  # else its object is the user's, and stays as it is
+        else EngineFolder(source, repo_url=source.repo or git.url, namespace=plan.namespace)
+    )
+    deliver_if_possible(folder, commit=commit, timeout=timeout)
 
 
 def retire_package(root: Path, *, package: ClusterPackage) -> None:

@@ -10,8 +10,10 @@ from datetime import timedelta
 from airflow_transition import outside
 from airflow_transition.core.errors import TemporaryError, TransitionError
 from airflow_transition.core.move import PROMOTION, MovePlan, Step, next_step
+from airflow_transition.engine_delivery import take_back
 from airflow_transition.operators.door import open_door
 from airflow_transition.operators.move_evidence import Evidence, TaskMarks, pods_of
+from airflow_transition.proposal import landed, withdraw
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ class Settlement:
     """How long the target may take to clean up before the source opens regardless."""
     attempt_timeout: timedelta
     shut: bool = False
+    taken_back: bool = False
+    """The target's engine was told of the revert."""
     unfinished: list[str] = field(default_factory=list)
     """What could not be done on the way back; the person who reads of the rollback has to."""
 
@@ -68,10 +72,14 @@ class Settlement:
             case Step.SHUT_TARGET:
                 with _tried_again(step):
                     outside.cluster(self.plan.target).close_door(pods_of(self.plan))
+                    withdraw(self.plan.target, trailers=self._promotion(), run=self.plan.move)
                     self.shut = True
             case Step.REVERT_PROMOTION:
                 with _tried_again(step):
                     self._revert_promotion()
+            case Step.WAIT_TARGET_GONE:
+                with _tried_again(step):
+                    self._take_back()
         time.sleep(_PAUSE_SECONDS)
         return False
 
@@ -89,10 +97,18 @@ class Settlement:
             self.unfinished.append(f"the door was closed by {error.found}, not by this move")
 
     def _revert_promotion(self) -> None:
-        git = outside.git(self.plan.target)
-        commit = git.find(self.plan.trailers(PROMOTION))
+        step = self.plan.trailers(PROMOTION)
+        commit = landed(self.plan.target, step=step, trailers=self._promotion(), run=self.plan.move)
         if commit is not None:
-            git.revert(commit)
+            outside.git(self.plan.target).revert(commit)
+
+    def _promotion(self) -> dict[str, str]:
+        return self.plan.promotion_trailers(self.marks.images or {})
+
+    def _take_back(self) -> None:
+        if not self.taken_back:
+            take_back(self.plan.target, namespace=self.plan.namespace)
+            self.taken_back = True
 
     def _note_leftovers(self) -> None:
         """Say what the target may still have.

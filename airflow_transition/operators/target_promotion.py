@@ -5,18 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_transition import outside
+from airflow_transition.core.engine import EngineFolder
 from airflow_transition.core.errors import PermanentError, TransitionError
 from airflow_transition.core.failover import FailoverPlan, PackageFailover
 from airflow_transition.core.package_edits import Files, promoted, redeployed
 from airflow_transition.core.whereabouts import Whereabouts
+from airflow_transition.engine_delivery import deliver, engine_folder, files_at, write_at
 from airflow_transition.operators.at_once import all_at_once, at_once
 from airflow_transition.operators.receiver import admit, given_up_on
 from airflow_transition.operators.source_fencing import PlanOutdatedError, pods_of
 from airflow_transition.operators.volumes import restore_volumes
+from airflow_transition.proposal import land, landed, withdraw
 
 if TYPE_CHECKING:
     from airflow_transition.hooks.cluster import ClusterHook
@@ -111,29 +113,46 @@ class TargetPromotion:
         )
 
     def _pushed(self, package: PackageFailover) -> str | None:
-        git = outside.git(self.plan.packages[0].target)
         together = self.plan.after_volumes if package.volumes else self.plan.at_once
-        return git.find(self.plan.promotion_trailers(together))
+        trailers = self.plan.promotion_trailers(together)
+        return landed(package.target, step=trailers, trailers=trailers, run=self.plan.run)
 
     def commit(
         self, packages: Sequence[PackageFailover], *, files: Callable[[], Mapping[str, str]]
     ) -> "Commit":
         """Bring `files` into the target's repository; they are asked for once it is cloned."""
-        git = outside.git(self.plan.packages[0].target)
         names = ", ".join(package.name for package in packages)
-        return git.commit(
-            partial(_write, files=files),
+        places = [package.target for package in packages]
+        return land(
+            places[0],
+            lambda root: write_at(root, places, files=files()),
             message=f"Fail over {names} from {self.plan.cluster}",
             trailers=self.plan.promotion_trailers(packages),
-            folders=[package.target.package_path for package in packages],
+            folders=[place.package_path for place in places],
+            run=self.plan.run,
         )
+
+    def withdraw(self) -> None:
+        """A promotion that has failed must not be merged later."""
+        for packages in (self.plan.at_once, self.plan.after_volumes):
+            if packages:
+                self._withdraw(packages)
+
+    def _withdraw(self, packages: Sequence[PackageFailover]) -> None:
+        trailers = self.plan.promotion_trailers(packages)
+        try:
+            withdraw(packages[0].target, trailers=trailers, run=self.plan.run)
+        except TransitionError as error:
+            log.warning("close the pull request by hand: %s", error)
 
     def files(self, packages: Sequence[PackageFailover]) -> dict[str, str]:
         """The lost cluster's manifests, with the checkpoint images where there are any."""
         self._read_missing()
         files: dict[str, str] = {}
         for package in packages:
-            files |= _wanted(package, files=self.manifests[package.name])
+            wanted = _wanted(package, files=self.manifests[package.name])
+            source = package.manifests.package_path
+            files |= files_at(self._folder(package), files=wanted, source=source)
         return files
 
     def restore_volumes(self) -> dict[str, str]:
@@ -157,6 +176,11 @@ class TargetPromotion:
                 raise answer
         return failed
 
+    def _folder(self, package: PackageFailover) -> EngineFolder:
+        return engine_folder(
+            package.target, namespace=package.namespace, files=self.manifests[package.name]
+        )
+
     def _read_missing(self) -> None:
         """Each repository once; a package that is fenced already has 0 replicas there by now."""
         repositories: dict[str, list[PackageFailover]] = {}
@@ -169,8 +193,10 @@ class TargetPromotion:
             for name, path in paths.items():
                 self.manifests[name] = found.get(path, {})
 
-    def sync(self, packages: Sequence[PackageFailover]) -> None:
-        """Wait until the target's API server has the workloads with these images."""
+    def sync(self, packages: Sequence[PackageFailover], *, commit: str) -> None:
+        """Wait until the target's engine and API server have the workloads with these images."""
+        folders = [self._folder(package) for package in packages]
+        deliver(folders, commit=commit, timeout=self.sync_timeout)
         self.cluster.wait_applied(
             {package.name: package.images for package in packages},
             namespaces={package.namespace for package in packages},
@@ -185,9 +211,3 @@ def _wanted(package: PackageFailover, *, files: Files) -> dict[str, str]:
     if package.images:
         return promoted(files, package=package.name, images=package.images)
     return redeployed(files, package=package.name, replicas=package.replicas)
-
-
-def _write(root: Path, *, files: Callable[[], Mapping[str, str]]) -> None:
-    from airflow_transition.hooks.git_files import write_files  # noqa: PLC0415 - heavy
-
-    write_files(root, files())

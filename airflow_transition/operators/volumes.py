@@ -19,6 +19,7 @@ from airflow_transition.core.velero import (
     restore_spec,
 )
 from airflow_transition.core.volumes import VolumesPlan, volumes_plan
+from airflow_transition.links import PageLink
 from airflow_transition.operators.move_evidence import pods_of
 from airflow_transition.operators.pod_checkpoint import require_door
 from airflow_transition.retry_policy import retrying
@@ -52,6 +53,7 @@ class VolumesMoveOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("plan", "door")
+    operator_extra_links = (PageLink(),)
     ui_color = "#d9e8f6"
 
     def __init__(self, *, plan: TaskValue, door: TaskValue, **kwargs: Any) -> None:

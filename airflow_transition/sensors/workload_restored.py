@@ -9,6 +9,7 @@ from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow_transition import outside
 from airflow_transition.core.checkpoint_images import CheckpointImages
 from airflow_transition.core.cluster_package import ClusterPackage
+from airflow_transition.engine_delivery import confirm
 from airflow_transition.links import PageLink
 from airflow_transition.retry_policy import retrying
 from airflow_transition.task_values import TaskValue
@@ -22,6 +23,8 @@ class WorkloadRestoredSensor(BaseSensorOperator):
     """Wait until a pod asks for the images by digest, runs, is Ready and was never restarted.
 
     What waiting cannot cure, such as a runtime that does not restore, fails at once with its cure.
+    Where the target has an engine, it has to call the package healthy too.
+
     It waits in the task: the door is closed meanwhile, and a deferral would cost about a second.
 
     :param package: which package in which cluster (`ClusterPackage`).
@@ -49,5 +52,6 @@ class WorkloadRestoredSensor(BaseSensorOperator):
             namespace=package.namespace,
             timeout=timedelta(seconds=self.timeout) + larger,
         )
+        confirm([package])
         self.log.info("pod %s/%s runs restored on node %s", pod.namespace, pod.name, pod.node)
         return PokeReturnValue(is_done=True, xcom_value={"pod": pod.name, "node": pod.node})

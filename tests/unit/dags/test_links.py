@@ -43,6 +43,7 @@ def test_an_archive_is_shown_as_s3_clients_name_it() -> None:
     [
         ("migrate.web", "transition?id=migrate.web%2Fmanual__2026-11-24T22%3A00%3A00%2B00%3A00"),
         ("failback.a.b", "transition?id=failback.a.b%2Fmanual__2026-11-24T22%3A00%3A00%2B00%3A00"),
+        ("redeploy.web", "transition?id=redeploy.web%2Fmanual__2026-11-24T22%3A00%3A00%2B00%3A00"),
         ("failover.a.b", "transitions?policy=a.b"),
         ("checkpoint.web.video.hourly", "restore-points"),
     ],

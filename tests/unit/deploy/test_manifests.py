@@ -27,7 +27,7 @@ OF_THE_AGENT = (
 )
 OF_AIRFLOW = (
     *("checkpoint-direct", "checkpoint-proxy", "failover"),
-    *("isolation", "quiesce-hooks", "staging", "velero"),
+    *("isolation", "quiesce-hooks", "staging", "velero", "argocd", "flux"),
 )
 VERSIONS = ("1.30", "1.36")
 """The oldest that is supported, and the one whose answers were recorded."""

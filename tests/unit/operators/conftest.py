@@ -15,7 +15,9 @@ from airflow_transition.core.policy_files import load_policy
 from airflow_transition.operators import at_once, telling
 from tests.unit.operators.world import (
     FakeCluster,
+    FakeEngine,
     FakeGit,
+    FakeGitea,
     FakeKubelet,
     FakeRegistry,
     FakeSignal,
@@ -95,7 +97,14 @@ def put_outside(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     def git(package: ClusterPackage, **_: Any) -> FakeGit:
         return FakeGit(world, package=package)
 
+    def engine(place: ClusterPackage, **_: Any) -> FakeEngine | None:
+        return None if place.engine is None else FakeEngine(world, place=place)
+
     monkeypatch.setattr(outside, "cluster", cluster)
+    monkeypatch.setattr(outside, "engine", engine)
+    monkeypatch.setattr(
+        outside, "gitea", lambda place: FakeGitea(world, side=world.sides[place.cluster])
+    )
     monkeypatch.setattr(outside, "kubelet", kubelet)
     monkeypatch.setattr(outside, "git", git)
     monkeypatch.setattr(outside, "store", lambda: store)

@@ -4,6 +4,7 @@ Each change of the world is a moment at which a worker can die. The client write
 whatever answers it, and remembers what was acknowledged.
 """
 
+import dataclasses
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +45,7 @@ from airflow_transition.hooks.cluster import PodsRemainError
 from airflow_transition.hooks.desired import NotAppliedError
 from airflow_transition.hooks.door import DoorTakenError
 from airflow_transition.hooks.git_errors import FolderNotFoundError
+from airflow_transition.hooks.gitea import PullRequest
 from airflow_transition.hooks.gitops import Commit
 from airflow_transition.hooks.kube_api import ApiUnreachableError
 from airflow_transition.hooks.receiver_errors import PackageFencedError
@@ -109,8 +111,19 @@ class Side:
     """Behind a partition: clients reach it, its agents and its API server are not reached."""
     nodes: list[dict[str, str]] = field(default_factory=lambda: [{}])
     """The labels of each."""
+    folder: str = PACKAGE
+    """Where its repository has the package."""
+    delivered: dict[str, str] | None = None
+    """What its engine has applied; None: it applies what is in Git by itself."""
+    proposals: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Branch to the files that merging it would give."""
+    pulls: dict[str, PullRequest] = field(default_factory=dict)
     leased: bool = False
     """Its kernel drops what comes to the pods once no lease is renewed: behind a partition."""
+
+    @property
+    def applied(self) -> dict[str, str]:
+        return self.files if self.delivered is None else self.delivered
 
     @property
     def serves(self) -> bool:
@@ -214,7 +227,8 @@ class World:
                 continue
             if side.cut_off:
                 continue
-            files = {name: text for name, text in side.files.items() if name.startswith("video/")}
+            inside = f"{side.folder}/"
+            files = {name: text for name, text in side.applied.items() if name.startswith(inside)}
             if not is_wanted(files, package=PACKAGE):
                 side.memory = None
             elif side.memory is None:
@@ -489,7 +503,7 @@ class FakeCluster:
         self, wanted: Mapping[str, Mapping[str, str]], *, timeout: timedelta, **_: Any
     ) -> None:
         self.world.ask(self.part)
-        text = "".join(self.side.files.values())
+        text = "".join(self.side.applied.values())
         if not all(image in text for images in wanted.values() for image in images.values()):
             raise NotAppliedError("not applied", where=self.cluster, do="wait")
 
@@ -539,7 +553,7 @@ class FakeCluster:
 
     def wait_restored(self, package: str, *, images: Mapping[str, str], **_: Any) -> Pod:
         self.world.ask(self.part)
-        texts = list(self.side.files.values())
+        texts = list(self.side.applied.values())
         wanted = all(any(image in text for text in texts) for image in images.values())
         if self.side.memory is None or not wanted:
             raise AwayError("not restored", where=self.cluster, do="wait")
@@ -641,6 +655,10 @@ class FakeGit:
         self.part = f"git:{package.cluster}"
         self.url = f"https://git.example/{package.cluster}.git"
 
+    def head(self) -> str:
+        self.world.ask(self.part)
+        return "head"
+
     def read(self, folder: str) -> dict[str, str]:
         self.world.ask(self.part)
         found = {
@@ -677,6 +695,7 @@ class FakeGit:
         trailers: Mapping[str, str],
         folder: str | None = None,
         folders: Sequence[str] = (),
+        proposal: str | None = None,
     ) -> Commit:
         made = self.find(trailers)
         if made is not None:
@@ -684,6 +703,10 @@ class FakeGit:
         changed = self._changed(change)
         if changed == self.side.files:
             return Commit("head", changed=False)
+        if proposal is not None:
+            with self.world.moment(self.part):
+                self.side.proposals.setdefault(proposal, changed)
+            return Commit(f"sha-{proposal}", changed=True)
         with self.world.moment(self.part):
             sha = f"sha-{self.side.name}-{len(self.side.commits)}"
             self.side.commits.append(PushedCommit(sha, dict(trailers), dict(self.side.files)))
@@ -709,6 +732,76 @@ class FakeGit:
                 for path in sorted(root.rglob("*"))
                 if path.is_file()
             }
+
+
+class FakeGitea:
+    """Pull requests; a person merges them by `merge`, with a squash that keeps no trailers."""
+
+    def __init__(self, world: World, *, side: Side) -> None:
+        self.world = world
+        self.side = side
+        self.part = f"git:{side.name}"
+
+    def find_pull(self, branch: str) -> PullRequest | None:
+        self.world.ask(self.part)
+        return self.side.pulls.get(branch)
+
+    def open_pull(self, branch: str, *, base: str, title: str, body: str) -> PullRequest:
+        assert branch in self.side.proposals
+        with self.world.moment(self.part):
+            number = len(self.side.pulls) + 1
+            url = f"https://git.example/nephio/dr/pulls/{number}"
+            self.side.pulls[branch] = PullRequest(
+                number, url, is_open=True, created=datetime.now(UTC), merge_commit=None
+            )
+        return self.side.pulls[branch]
+
+    def close_pull(self, number: int) -> None:
+        with self.world.moment(self.part):
+            self._end(number, merge_commit=None)
+
+    def merge(self) -> None:
+        """Every open one."""
+        for branch, pull in list(self.side.pulls.items()):
+            if pull.is_open:
+                sha = f"merge-{pull.number}"
+                self.side.commits.append(PushedCommit(sha, {}, dict(self.side.files)))
+                self.side.files = self.side.proposals[branch]
+                self._end(pull.number, merge_commit=sha)
+
+    def _end(self, number: int, *, merge_commit: str | None) -> None:
+        for branch, pull in self.side.pulls.items():
+            if pull.number == number:
+                ended = dataclasses.replace(pull, is_open=False, merge_commit=merge_commit)
+                self.side.pulls[branch] = ended
+
+
+class FakeEngine:
+    """A GitOps engine that applies a commit when it is told to, and never by itself."""
+
+    def __init__(self, world: World, *, place: ClusterPackage) -> None:
+        self.world = world
+        self.side = world.sides[place.cluster]
+        self.part = f"engine:{place.cluster}"
+
+    def check(self) -> None:
+        self.world.ask(self.part)
+
+    def bring(self, folders: Sequence[Any], *, commit: str, timeout: timedelta) -> None:
+        assert commit in {"head", "reverted", *(one.sha for one in self.side.commits)}
+        with self.world.moment(self.part):
+            self.side.delivered = dict(self.side.files)
+
+    def apply_known(self, folder: Any, *, commit: str, timeout: timedelta) -> str | None:
+        self.world.ask(self.part)
+        return None
+
+    def confirm(self, places: Sequence[ClusterPackage], *, timeout: timedelta) -> None:
+        self.world.ask(self.part)
+
+    def remove(self, place: ClusterPackage) -> None:
+        with self.world.moment(self.part):
+            self.side.delivered = {}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ def answer(found: Json, *, code: int = 200) -> Response:
     return Response(json.dumps(found), status=code, content_type="application/json")
 
 
+_NOT_APPLIED = ("operation", "status")
+"""Fields of other managers, which an apply leaves alone."""
+
+
 @dataclass
 class ApiServer:
     """Call an instance as the handler of every request."""
@@ -43,9 +47,16 @@ class ApiServer:
     made: int = 0
     """Objects created by an apply: each gets a uid of its own, as the real server gives it."""
 
+    changes: int = 0
+
     def add(self, collection: str, *objects: Json) -> None:
         for item in objects:
             self.objects.setdefault(collection, {})[item["metadata"]["name"]] = item
+
+    def touch(self, item: Json) -> None:
+        """The object is another one now than whoever read it before knows."""
+        self.changes += 1
+        item["metadata"]["resourceVersion"] = str(self.changes)
 
     def remove(self, collection: str, name: str) -> None:
         del self.objects[collection][name]
@@ -65,10 +76,10 @@ class ApiServer:
 
     def _answer(self, request: Request) -> Response:
         match request.method:
-            case "GET" if right("GET", request.path)[2] == "get":
-                return self._get(request.path)
-            case "GET":
+            case "GET" if "limit" in request.args:
                 return self._list(request)
+            case "GET":
+                return self._get(request.path)
             case "PATCH":
                 return self._patch(request)
             case "POST":
@@ -127,12 +138,18 @@ class ApiServer:
             created = name not in known
             uid = f"uid-{self.made}" if created else known[name]["metadata"]["uid"]
             self.made += created
-            known[name] = {**body, "metadata": {**body["metadata"], "uid": uid}}
+            kept = {key: known[name][key] for key in _NOT_APPLIED if key in known.get(name, {})}
+            known[name] = {**kept, **body, "metadata": {**body["metadata"], "uid": uid}}
+            self.touch(known[name])
             return answer(known[name], code=201 if created else 200)
         assert request.content_type == "application/merge-patch+json"
         if name not in known:
             return status(404, f'"{name}" not found')
+        read = body["metadata"].get("resourceVersion") if "metadata" in body else None
+        if read not in (None, known[name]["metadata"].get("resourceVersion")):
+            return status(409, "the object has been modified; please apply your changes")
         known[name] = _merged(known[name], body)
+        self.touch(known[name])
         return answer(known[name])
 
     def _create(self, request: Request) -> Response:

@@ -14,6 +14,8 @@ ROLES = {
     "airflow": KUBERNETES / "airflow" / "cluster-role.yaml",
     **{name: KUBERNETES / "components" / name / "cluster-role.yaml" for name in COMPONENTS},
 }
+ENGINES = {name: KUBERNETES / "components" / name / "role.yaml" for name in ("argocd", "flux")}
+"""In the engine's own namespace alone."""
 
 Right = tuple[str, str, str]
 """API group, resource and verb; a path that is no resource has the group `url`."""
@@ -49,8 +51,8 @@ def right(method: str, path: str) -> Right:
 
 
 def granted(role: str) -> set[Right]:
-    """Everything that the role named in ROLES allows."""
-    rules = yaml.safe_load(ROLES[role].read_text())["rules"]
+    """Everything that the role named in ROLES or ENGINES allows."""
+    rules = yaml.safe_load({**ROLES, **ENGINES}[role].read_text())["rules"]
     return {
         (group, resource, verb)
         for rule in rules
@@ -67,4 +69,4 @@ def granted(role: str) -> set[Right]:
 
 def granted_by_all() -> set[Right]:
     """What a user has to whom every shipped role is bound."""
-    return {each for role in ROLES for each in granted(role)} | EVERYBODYS
+    return {each for role in (*ROLES, *ENGINES) for each in granted(role)} | EVERYBODYS

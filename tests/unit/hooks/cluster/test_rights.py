@@ -16,19 +16,27 @@ import yaml
 from pytest_httpserver import HTTPServer
 
 from airflow_transition.core.cluster_health import ApiSign
+from airflow_transition.core.engine import EngineRef
 from airflow_transition.core.errors import PermanentError
 from airflow_transition.core.isolation import TEST_NAMESPACE, canary_pod, namespace_of
+from airflow_transition.core.policy_promotion import NAMESPACES
 from airflow_transition.core.staging import staging_pod
+from airflow_transition.hooks.argocd import ArgoCdHook
 from airflow_transition.hooks.cluster import ClusterHook
+from airflow_transition.hooks.flux import FluxHook
+from airflow_transition.hooks.gitops_engine import GitOpsEngine
 from airflow_transition.hooks.isolation import Isolation
 from airflow_transition.hooks.kubelet import KubeletHook
+from airflow_transition.hooks.polling import Poll
 from airflow_transition.hooks.quiesce import PodRequest
 from airflow_transition.hooks.second_signal import SecondSignalHook
 from airflow_transition.hooks.velero import VeleroHook
+from tests.fake_engines import FakeArgoCd, FakeFlux
 
 from .api_server import PODS, ApiServer, answer, pod
 from .conftest import RECORDED
-from .rights import EVERYBODYS, KUBERNETES, ROLES, granted, right
+from .rights import ENGINES, EVERYBODYS, KUBERNETES, ROLES, granted, right
+from .test_argocd import folder
 from .test_kubelet import TEN_SECONDS
 from .test_pod_turn import abandoned
 from .test_velero import LOCATIONS, location
@@ -111,6 +119,29 @@ def stage(hook: ClusterHook, api: ApiServer) -> None:
     hook.staging().keep_only([], policy="p", package="video")
 
 
+def tell_argo_cd(hook: ClusterHook, api: ApiServer) -> None:
+    engine = EngineRef(kind="argocd", cluster=hook.cluster, namespace="argocd")
+    argo = FakeArgoCd(api, checkout=lambda _repo, _revision, _path: {})
+    tell(ArgoCdHook(engine, poll=Poll(sleep=lambda _: argo.step())), engine)
+
+
+def tell_flux(hook: ClusterHook, api: ApiServer) -> None:
+    engine = EngineRef(kind="flux", cluster=hook.cluster, namespace="flux-system")
+    flux = FakeFlux(
+        api, head=lambda _repo, _branch: "a" * 40, checkout=lambda _repo, _revision, _path: {}
+    )
+    tell(FluxHook(engine, poll=Poll(sleep=lambda _: flux.step())), engine)
+
+
+def tell(hook: GitOpsEngine, engine: EngineRef) -> None:
+    made = folder(engine=engine)
+    hook.check()
+    hook.bring([made], commit="a" * 40, timeout=TEN_SECONDS)
+    hook.confirm([made.place], timeout=TEN_SECONDS)
+    hook.apply_known(made, commit="a" * 40, timeout=TEN_SECONDS)
+    hook.remove(made.place)
+
+
 WALKS: dict[str, Walk] = {
     "airflow": find_close_and_open,
     "checkpoint-proxy": checkpoint,
@@ -119,10 +150,18 @@ WALKS: dict[str, Walk] = {
     "quiesce-hooks": ask_the_pod,
     "velero": keep_and_restore_volumes,
     "staging": stage,
+    "argocd": tell_argo_cd,
+    "flux": tell_flux,
 }
 NOT_IN_A_PATH = {
     # A server-side apply asks for `create` too, as the object may not be there yet.
     "airflow": {("networking.k8s.io", "networkpolicies", "create")},
+    # So do these.
+    "argocd": {("argoproj.io", "applications", "create")},
+    "flux": {
+        ("source.toolkit.fluxcd.io", "gitrepositories", "create"),
+        ("kustomize.toolkit.fluxcd.io", "kustomizations", "create"),
+    },
     # A WebSocket is a GET, and `create` from Kubernetes 1.35 on.
     "quiesce-hooks": {("", "pods/exec", "get"), ("", "pods/exec", "create")},
 }
@@ -172,9 +211,22 @@ def test_a_role_is_bound_to_the_user_of_the_connection(role: str) -> None:
     assert _named(binding["subjects"]) == [("ServiceAccount", user["metadata"]["name"])]
 
 
-def test_every_shipped_cluster_role_is_held_to_its_calls() -> None:
+@pytest.mark.parametrize("engine", list(ENGINES))
+def test_an_engines_role_is_bound_in_its_own_namespace_alone(engine: str) -> None:
+    shipped = yaml.safe_load(ENGINES[engine].read_text())
+    binding = yaml.safe_load((ENGINES[engine].parent / "role-binding.yaml").read_text())
+    user = yaml.safe_load((KUBERNETES / "airflow" / "service-account.yaml").read_text())
+    assert (shipped["kind"], binding["kind"]) == ("Role", "RoleBinding")
+    assert shipped["metadata"]["namespace"] == binding["metadata"]["namespace"]
+    assert shipped["metadata"]["namespace"] == NAMESPACES[engine]
+    assert binding["roleRef"]["name"] == shipped["metadata"]["name"]
+    assert _named(binding["subjects"]) == [("ServiceAccount", user["metadata"]["name"])]
+
+
+def test_every_shipped_role_is_held_to_its_calls() -> None:
     assert set(KUBERNETES.rglob("cluster-role.yaml")) == set(ROLES.values())
-    assert set(WALKS) == set(ROLES) - {"checkpoint-direct"}
+    assert set(KUBERNETES.glob("components/*/role.yaml")) == set(ENGINES.values())
+    assert set(WALKS) == {*ROLES, *ENGINES} - {"checkpoint-direct"}
 
 
 def _named(subjects: list[dict[str, Any]]) -> list[tuple[str, str]]:
