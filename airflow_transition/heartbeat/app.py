@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
@@ -34,7 +35,7 @@ from airflow_transition.heartbeat.store import Store
 
 log = logging.getLogger(__name__)
 
-_UNAVAILABLE = 503
+_UNAVAILABLE, _UNPROCESSABLE = 503, 422
 _ROUTERS = (
     heartbeat_route.router,
     fleet_routes.router,
@@ -79,6 +80,7 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_exception_handler(NotReadyError, _not_ready)
     app.add_exception_handler(SQLAlchemyError, _no_database)
+    app.add_exception_handler(RequestValidationError, _malformed)
     for router in _ROUTERS:
         app.include_router(router)
     return app
@@ -123,3 +125,10 @@ async def _no_database(_: Request, error: Exception) -> JSONResponse:
     log.error("the database did not do what was asked: %s", getattr(error, "orig", error))
     detail = f"the receiver's database did not answer ({type(error).__name__}); try again"
     return JSONResponse({"detail": detail}, status_code=_UNAVAILABLE)
+
+
+async def _malformed(_: Request, error: Exception) -> JSONResponse:
+    """Where and what, without what was sent: it can be a secret, or bytes that are no text."""
+    found = error.errors() if isinstance(error, RequestValidationError) else ()
+    detail = [{"loc": each["loc"], "msg": each["msg"], "type": each["type"]} for each in found]
+    return JSONResponse({"detail": detail}, status_code=_UNPROCESSABLE)

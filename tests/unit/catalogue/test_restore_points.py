@@ -96,7 +96,7 @@ async def test_a_pin_that_s3_does_not_take_is_not_shown(open_site: OpenSite) -> 
         shown = await ask(site, "restore-points", pinned="true")
         site.app.state.pins = FakePins(gone={POINT})
         missing = await site.call("PUT", f"/catalogue/pin?id={POINT}", json={"why": "x"})
-        unknown = await site.call("PUT", "/catalogue/pin?id=nothing", json={"why": "x"})
+        unknown = await site.call("PUT", f"/catalogue/pin?id=nothing", json={"why": "x"})
     assert (answer.status_code, shown["total"]) == (502, 0)
     assert "S3 does not answer" in answer.json()["detail"]
     assert (missing.status_code, unknown.status_code) == (404, 404)
@@ -149,3 +149,11 @@ async def test_pictures_of_downtime_and_of_cost(open_site: OpenSite) -> None:
     assert downtime["transitions"][0]["downtime_seconds"] == 31.5
     assert cost["steps"] == ["checkpoint", "upload", "image"]
     assert cost["points"][0]["size_bytes"] == 50_000_000
+
+
+async def test_what_is_no_text_is_refused_without_being_repeated(open_site: OpenSite) -> None:
+    async with open_site() as site:
+        answer = await site.call("PUT", f"/catalogue/pin?id={POINT}", content=b"\xff secret")
+    assert answer.status_code == 422
+    assert "secret" not in answer.text
+    assert answer.json()["detail"][0]["loc"] == ["body"]
