@@ -96,7 +96,7 @@ async def test_a_pin_that_s3_does_not_take_is_not_shown(open_site: OpenSite) -> 
         shown = await ask(site, "restore-points", pinned="true")
         site.app.state.pins = FakePins(gone={POINT})
         missing = await site.call("PUT", f"/catalogue/pin?id={POINT}", json={"why": "x"})
-        unknown = await site.call("PUT", f"/catalogue/pin?id=nothing", json={"why": "x"})
+        unknown = await site.call("PUT", "/catalogue/pin?id=nothing", json={"why": "x"})
     assert (answer.status_code, shown["total"]) == (502, 0)
     assert "S3 does not answer" in answer.json()["detail"]
     assert (missing.status_code, unknown.status_code) == (404, 404)
