@@ -150,8 +150,8 @@ class CheckpointInventory:
         found = self._read(key, RestorePoint)
         if found is not None and found != point:
             return False
+        self.objects.delete(proof_key(key))  # first: nothing would find it without its point
         self.objects.delete(key)
-        self.objects.delete(proof_key(key))
         return True
 
     def remove_archives(self, remains: Remains) -> None:

@@ -1,7 +1,10 @@
 """Run a program of the node: bounded in time and in what it may print."""
 
+import fcntl
+import os
 import subprocess
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from transition_agent.errors import AgentError
@@ -15,9 +18,9 @@ class CommandError(AgentError):
 
 
 def run(*arguments: str, stdin: str = "", timeout: timedelta) -> str:
-    """What it printed. Output goes to a file: a program that prints for ever fills no memory."""
+    """What it printed."""
     where = " ".join(arguments[:3])
-    with tempfile.TemporaryFile() as printed:
+    with _bounded_file() as printed:
         try:
             ended = subprocess.run(
                 arguments,
@@ -37,6 +40,7 @@ def run(*arguments: str, stdin: str = "", timeout: timedelta) -> str:
             raise CommandError(
                 f"cannot be started: {error.strerror}", where=where, do="install it on the node"
             ) from error
+        content = _read(printed, where=where)
         if ended.returncode != 0:
             said = ended.stderr[-_SHOWN_BYTES:].decode(errors="replace").strip()
             raise CommandError(
@@ -44,13 +48,27 @@ def run(*arguments: str, stdin: str = "", timeout: timedelta) -> str:
                 where=where,
                 do="run it by hand on the node",
             )
-        return _read(printed.fileno(), where=where)
+        return content
+
+
+@contextmanager
+def _bounded_file() -> Iterator[int]:
+    """In memory, and never larger: a program that prints for ever is told so by its writes.
+
+    No folder is needed: a container's file system may be read-only as a whole.
+    """
+    descriptor = os.memfd_create("transition-agent", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(descriptor, _MOST_BYTES)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _read(descriptor: int, *, where: str) -> str:
-    with open(descriptor, "rb", closefd=False) as printed:
-        printed.seek(0)
-        content = printed.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
+    """Up to where the program has written; it shares the position."""
+    size = os.lseek(descriptor, 0, os.SEEK_CUR)
+    if size == _MOST_BYTES:
         raise CommandError("prints without end", where=where, do="run it by hand on the node")
-    return content.decode(errors="replace")
+    return os.pread(descriptor, size, 0).decode(errors="replace")

@@ -142,7 +142,7 @@ def test_nothing_goes_while_a_move_is_open(ground: Ground, policy: ClusterPolicy
     assert (ground.stored(), ground.images()) == before
 
 
-@pytest.mark.parametrize("step", range(1, 5))
+@pytest.mark.parametrize("step", range(1, 6))
 def test_a_worker_that_dies_between_two_deletions_leaves_what_the_next_run_finds(
     ground: Ground, policy: ClusterPolicy, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -151,17 +151,23 @@ def test_a_worker_that_dies_between_two_deletions_leaves_what_the_next_run_finds
         deletions = dying_after(patched, step=step)
         with pytest.raises(WorkerDiedError):
             run(policy)
-    assert deletions[:step] == ["restore point", "image", "record", "archive"][:step]
+    assert deletions == ["proof", "restore point", "image", "record", "archive"][:step]
     left = ground.store.list_restore_points(
         cluster=SOURCE, namespace="shop", workload=ground.workload
     )
-    assert left == [newest]
+    assert left == ([newest, old] if step == 1 else [newest])
     assert ground.is_whole(newest)
     run(policy)
     assert ground.is_whole(newest)
     stem = old.containers[0].record_key.removesuffix(".record.json")
     assert not [key for key in ground.stored() if key.startswith(stem)]
     assert ground.images() == {newest.containers[0].image}
+
+
+def _kind(key: str) -> str:
+    if "/restore-points/" in key:
+        return "proof" if key.endswith(".proof") else "restore point"
+    return "record" if key.endswith(".json") else "archive"
 
 
 def dying_after(patched: pytest.MonkeyPatch, *, step: int) -> list[str]:
@@ -177,8 +183,7 @@ def dying_after(patched: pytest.MonkeyPatch, *, step: int) -> list[str]:
 
     def deleting(self: StoreObjects, key: str) -> None:
         delete(self, key)
-        is_point = "/restore-points/" in key
-        count("restore point" if is_point else "record" if key.endswith(".json") else "archive")
+        count(_kind(key))
 
     def deleting_image(self: OciRegistryHook, reference: str) -> bool:
         was_there = delete_image(self, reference)
