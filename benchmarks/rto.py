@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.bench import AtMost, Benchmark, Progress, Sample
-from benchmarks.warm_memory import warm_memory
 from lab.chapters import follow, wait_for_answers
 from lab.description import CLUSTERS, LabSettings
 from lab.failover_lab import failover_lab
@@ -24,8 +23,6 @@ from lab.staging import stage
 from lab.story import Story
 
 _HEAP_MIB = 1024
-_WARM_GIB = 6
-"""The heap, its pages on the node's disk as they are unpacked, and Airflow's processes."""
 
 
 @contextmanager
@@ -55,7 +52,6 @@ class _Rounds:
         with self._story.step(f"staging {len(images)} image on {target}"):
             stage(lab, cluster=target, images=images)
             os.sync()  # it was staged long ago: the restore does not wait for these writes
-        warm_memory(_WARM_GIB)
         self._failovers.wait_leases(source)
         known = self._failovers.runs()
         urls = {name: each.app_url for name, each in lab.clusters.items()}
